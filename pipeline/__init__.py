@@ -1,0 +1,1 @@
+"""How it runs: command line, settings, storage, engines, audit."""

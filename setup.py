@@ -1,0 +1,52 @@
+"""Package definition; also usable as Dataflow's ``--setup_file``."""
+
+from setuptools import find_packages, setup
+
+EXTRAS = {
+    "openvino": ["openvino>=2025.0"],
+    "spark": ["pyspark>=3.5,<5"],
+    "gcp": ["apache-beam[gcp]>=2.77,<3"],
+    "aws": ["s3fs>=2026.2"],
+    "azure": ["adlfs>=2026.2"],
+    "tesseract": ["pytesseract>=0.3.13"],
+    "bench": ["dicom-anonymizer>=1.0.13", "presidio-image-redactor>=0.0.56"],
+    "dev": [
+        "duckdb>=1.4",
+        "hypothesis>=6.100",
+        "mypy>=1.15",
+        "pandas-stubs",
+        "psutil>=6",
+        "pytest>=8",
+        "pytest-timeout",
+        "ruff>=0.9",
+        "types-PyYAML",
+    ],
+}
+
+setup(
+    name="dicom-deid-pipeline",
+    version="0.1.0",
+    packages=find_packages(include=["pipeline", "pipeline.*", "transforms", "transforms.*"]),
+    install_requires=[
+        "apache-beam>=2.77,<3",
+        "pydicom>=3.0.2,<4",
+        "numpy>=2",
+        "pyarrow>=18",
+        "fsspec>=2026.2",
+        "gcsfs>=2026.2",
+        "opencv-python-headless>=4.10",
+        "presidio-analyzer>=2.2.360",
+        "pydantic>=2.7",
+        "PyYAML>=6",
+        "rapidocr>=3.10",
+        "onnxruntime>=1.20",
+        "openvino>=2025.0",
+        "pytesseract>=0.3.13",
+        "pylibjpeg[all]>=2.1",
+        "pyjpegls>=1.5",
+        "python-gdcm>=3.2.6",
+        "duckdb>=1.4",
+        "tqdm",
+    ],
+    extras_require=EXTRAS,
+)

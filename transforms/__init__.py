@@ -1,0 +1,1 @@
+"""What happens to data: pure functions; no engine, no storage, no command line."""

@@ -1,0 +1,1 @@
+"""The DoFns: thin wrappers over the functions of transforms."""

@@ -1,0 +1,1 @@
+"""Pixels: frames, triage, OCR, decisions, masks."""

@@ -1,0 +1,1 @@
+"""Reading: headers without pixels, whole instances with bounds."""

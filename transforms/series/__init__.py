@@ -1,0 +1,1 @@
+"""Series: grouping key, save conditions, aggregation, chunks."""

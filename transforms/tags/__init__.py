@@ -1,0 +1,1 @@
+"""Tags: the PS3.15 table and its engine, UIDs, dates, pseudonyms."""

@@ -1,0 +1,1 @@
+"""Identifying text: known identifiers, patterns, safe vocabulary."""

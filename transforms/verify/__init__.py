@@ -1,0 +1,1 @@
+"""Verification of what is about to be written."""
