@@ -1,0 +1,117 @@
+"""A whole instance from its bytes: tolerant of what can be read safely, an error for what would be written wrongly."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from pydicom.dataelem import RawDataElement
+from pydicom.filereader import read_partial
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from transforms.errors import Code, DeidError
+from transforms.policy import LimitsPolicy
+from transforms.read.elements import text_of
+from transforms.read.header import encoding_uid, splice
+from transforms.read.recognise import DEFLATED, recognise
+from transforms.types import Dataset, Header
+
+_HEAD_BYTES = 64 * 1024
+_PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+_UNDEFINED = 0xFFFFFFFF
+_REFERENCED_DEFLATE = frozenset({"1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
+
+
+def read_instance(data: bytes, limits: LimitsPolicy) -> Dataset:
+    """The data set of one instance, with file meta information that names the transfer syntax it is in.
+
+    Bytes behind the data set are not part of it: they are not read, and so cannot be written. A second data set there is an error.
+
+    Raises:
+        DeidError: EMPTY, NOT_DICOM, DICOMDIR; TOO_LARGE; DATASET_UNREADABLE when the data is truncated, not to be parsed, or holds several
+            data sets; PIXELS_UNSUPPORTED when the pixels are elsewhere.
+    """
+    if len(data) > limits.max_instance_bytes:
+        raise DeidError(Code.TOO_LARGE, f"{len(data)} bytes, the limit is {limits.max_instance_bytes}")
+    layout = recognise(data[:_HEAD_BYTES], len(data))
+    if layout.transfer_syntax in _REFERENCED_DEFLATE:
+        raise DeidError(Code.PIXELS_UNSUPPORTED, "the transfer syntax refers to pixels elsewhere")
+    try:
+        if layout.transfer_syntax in DEFLATED:
+            data, complete = splice(data, layout, limits.max_instance_bytes)
+            if not complete:
+                raise DeidError(Code.TOO_LARGE, f"truncated, or inflates to more than {limits.max_instance_bytes} bytes")
+        dataset, end = _parse(data)
+    except DeidError:
+        raise
+    except Exception as exc:  # pydicom raises whatever a malformed file makes it stumble over
+        raise DeidError(Code.DATASET_UNREADABLE, type(exc).__name__) from None
+    _check_rest(data, end)
+    dataset.file_meta.TransferSyntaxUID = layout.transfer_syntax or encoding_uid(dataset)
+    return dataset
+
+
+def complete_identity(dataset: Dataset, header: Header) -> None:
+    """Give a data set the identity that `transforms.read.header.read_header` found or made for it, where it lacks its own.
+
+    An image without SOP Class (ACR-NEMA) becomes a Secondary Capture, the class for images of unknown origin (PS3.3 A.8).
+
+    Raises:
+        DeidError: MISSING_IDENTITY, there is no SOP Class and no image either.
+    """
+    for keyword, value in (
+        ("StudyInstanceUID", header.study_uid),
+        ("SeriesInstanceUID", header.series_uid),
+        ("SOPInstanceUID", header.sop_uid),
+        ("SOPClassUID", header.sop_class),
+    ):
+        if value and not text_of(dataset, keyword):
+            setattr(dataset, keyword, value)
+    if not text_of(dataset, "SOPClassUID"):
+        if 0x00280010 not in dataset:
+            raise DeidError(Code.MISSING_IDENTITY, "expected SOPClassUID, found none, and no image")
+        dataset.SOPClassUID = SecondaryCaptureImageStorage
+
+
+class _Watched(io.BytesIO):
+    """A file in memory that notes when a read gave less than was asked for, other than nothing at the end."""
+
+    short = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if size is not None and 0 < len(data) < size:
+            self.short = True
+        return data
+
+
+def _parse(data: bytes) -> tuple[Dataset, int]:
+    """The data set and where it ends."""
+    file = _Watched(data)
+    behind_pixels = False
+
+    def stop(tag: int, _vr: str | None, _length: int) -> bool:
+        nonlocal behind_pixels
+        if tag >> 16 in (0x0000, 0x0002) or (behind_pixels and tag >> 16 < 0x7FE0):
+            return True
+        behind_pixels = behind_pixels or tag in _PIXEL_TAGS
+        return False
+
+    dataset = read_partial(file, stop_when=stop, force=True)
+    dataset.buffer = None
+    end = file.tell()
+    for element in dataset.values():
+        if isinstance(element, RawDataElement) and element.length not in (_UNDEFINED, len(element.value or b"")):
+            raise DeidError(Code.DATASET_UNREADABLE, f"truncated: expected {element.length} bytes, found {len(element.value or b'')}")
+    if file.short and len(data) - end >= 8:
+        raise DeidError(Code.DATASET_UNREADABLE, "truncated")
+    if not len(dataset):
+        raise DeidError(Code.DATASET_UNREADABLE, "no data element")
+    return dataset, end
+
+
+def _check_rest(data: bytes, end: int) -> None:
+    """Refuse a file with a second data set; padding and other bytes that are no data set are left behind."""
+    rest: Any = memoryview(data)[end:]
+    if len(rest) > 132 and b"DICM" in bytes(rest[:4096]):
+        raise DeidError(Code.DATASET_UNREADABLE, f"another data set in {len(rest)} bytes behind the first")
