@@ -86,6 +86,11 @@ class Store:
     attempts: int = 4
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
+    @staticmethod
+    def join(uri: str, *parts: str) -> str:
+        """See `join`."""
+        return join(uri, *parts)
+
     def filesystem(self, uri: str) -> Any:
         """The fsspec file system of a URI; listings are never cached, since other workers write.
 
@@ -143,14 +148,14 @@ class Store:
 
         return self._read(lambda: _read_local(path, start, end))
 
-    def read_all(self, uri: str, max_bytes: int, size: int | None = None) -> bytes:
+    def read_all(self, uri: str, max_bytes: int | None = None, size: int | None = None) -> bytes:
         """A whole file of at most ``max_bytes``; ``size`` is what a listing said, if it did.
 
         Raises:
             DeidError: READ_FAILED; TOO_LARGE; CHANGED_DURING_RUN when the file is not as large as it was said to be.
         """
         expected = self.size(uri) if size is None else size
-        if expected > max_bytes:
+        if max_bytes is not None and expected > max_bytes:
             raise DeidError(Code.TOO_LARGE, f"{expected} bytes, the limit is {max_bytes}")
         data = self.read_range(uri, 0, expected + 1) if expected else b""
         if len(data) != expected:
