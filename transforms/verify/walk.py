@@ -148,7 +148,7 @@ class _Walker:
         return position
 
     def _fragments(self, position: int) -> int:
-        """Behind the fragments of encapsulated pixels (PS3.5 A.4); wrong fragment lengths are those of pixels that some decoders still read."""
+        """Behind the fragments of encapsulated pixels (PS3.5 A.4); some files have wrong fragment lengths, and decoders that read them."""
         start = position
         while position + 8 <= len(self._data):
             group, element, length = self._implicit_head(self._data, position)
