@@ -1,0 +1,82 @@
+"""Engines behind one protocol: each that is installed finds and reads plain text; one that is absent says why before anything is read."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from transforms.errors import ConfigError
+from transforms.pixels.engines import rapidocr_engine, registry, tesseract
+from transforms.pixels.engines.paddle import regions, upright
+from transforms.policy import PixelMode, PixelsPolicy
+
+AVAILABLE = [name for name in ("rapidocr-openvino", "rapidocr-onnxruntime", "tesseract") if registry.reason(name) is None]
+
+
+def picture(text: str) -> np.ndarray:
+    image = np.zeros((96, 480, 3), np.uint8)
+    cv2.putText(image, text, (20, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (255, 255, 255), 2, cv2.LINE_AA)
+    return image
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_engine_finds_and_reads_a_line(name: str) -> None:
+    engine = registry.load(registry.choose(name))
+    found = engine.detect(picture("KAUFMAN 1943"))
+    assert found
+    corners = np.concatenate([region.quad for region in found])
+    assert corners[:, 0].min() < 40
+    assert corners[:, 0].max() > 200
+    (reading,) = engine.read([picture("KAUFMAN 1943")[20:76]])
+    assert "KAUFMAN" in reading.text.upper()
+    assert reading.score > 0.5
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_engine_finds_nothing_on_black(name: str) -> None:
+    engine = registry.load(registry.choose(name))
+    assert engine.detect(np.zeros((64, 64, 3), np.uint8)) == []
+    assert list(engine.read([])) == []
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_crops_keep_their_order_whatever_their_width(name: str) -> None:
+    engine = registry.load(registry.choose(name))
+    texts = ["ALPHA BRAVO 12", "MIKE", "SIERRA TANGO 9"]
+    widths = (330, 160, 360)
+    readings = engine.read([picture(text)[25:75, :width] for text, width in zip(texts, widths, strict=True)])
+    assert [reading.text.upper().split()[0] for reading in readings] == ["ALPHA", "MIKE", "SIERRA"]
+
+
+def test_models_load_once_per_process() -> None:
+    name = registry.choose("auto")
+    assert registry.load(name) is registry.load(name)
+
+
+def test_an_absent_engine_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tesseract.shutil, "which", lambda _: None)
+    monkeypatch.setattr(tesseract.importlib.util, "find_spec", lambda name: None if name == "tesserocr" else object())
+    with pytest.raises(ConfigError, match="program tesseract is not installed"):
+        registry.check_engine(PixelsPolicy(engine="tesseract"))
+    registry.check_engine(PixelsPolicy(engine="tesseract", mode=PixelMode.REDACT_NO_TEXT))
+
+
+def test_missing_models_are_named_and_never_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setattr(rapidocr_engine, "model_folder", lambda: tmp_path)
+    with pytest.raises(ConfigError, match=r"lacks PP-OCRv6_det_small\.onnx"):
+        registry.choose("rapidocr")
+
+
+def test_regions_grow_to_cover_the_glyphs() -> None:
+    probability = np.zeros((64, 128), np.float32)
+    probability[30:36, 20:100] = 0.9
+    (region,) = regions(probability)
+    assert region.quad[:, 1].min() < 28
+    assert region.quad[:, 1].max() > 37
+    assert region.score > 0.7
+
+
+def test_upright_orders_the_corners() -> None:
+    square = np.array([(10, 10), (0, 0), (10, 0), (0, 10)], np.float32)
+    assert upright(square).tolist() == [[0, 0], [10, 0], [10, 10], [0, 10]]

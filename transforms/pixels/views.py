@@ -1,0 +1,102 @@
+"""What OCR looks at: one stored frame through the windows in which text can be legible.
+
+Burned-in text is written at any level of the stored range: above all anatomy (overlays drawn at the maximum), inside it, or in 8-bit
+values within a 16-bit container whose header window belongs to the original. No single window shows all of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.pixels.engines.base import Image
+from transforms.types import Dataset
+
+LOW_PERCENTILE = 1.0
+HIGH_PERCENTILE = 99.0
+ANATOMY_PERCENTILE = 99.5
+SAMPLES = 65_536
+SAME_LEVELS = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One rendering of a frame, at the frame's size."""
+
+    name: str
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Stored values ``low`` to ``high`` become 0 to 255."""
+
+    name: str
+    low: float
+    high: float
+
+    def apply(self, stored: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """Rows x columns, 8 bits."""
+        scale = np.float32(255.0 / (self.high - self.low))
+        levels = (stored.astype(np.float32) - np.float32(self.low)) * scale
+        return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
+
+
+def grey_views(stored: NDArray[np.generic], dataset: Dataset) -> Iterator[View]:
+    """Views of a one-sample frame (rows x columns), widest window first; windows that would show the same are left out."""
+    for window in windows(stored, dataset):
+        grey = window.apply(stored)
+        yield View(window.name, np.repeat(grey[:, :, None], 3, axis=2))
+
+
+def windows(stored: NDArray[np.generic], dataset: Dataset) -> list[Window]:
+    """The distinct windows of a frame; none when all of its values are equal."""
+    sample = _sample(stored)
+    low, high = float(stored.min()), float(stored.max())
+    if not high > low:
+        return []
+    candidates = [Window("full", low, high)]
+    bottom, top, ceiling = (float(value) for value in np.percentile(sample, (LOW_PERCENTILE, HIGH_PERCENTILE, ANATOMY_PERCENTILE)))
+    candidates.append(Window("percentile", bottom, top))
+    candidates.extend(Window("header", *bounds) for bounds in header_windows(dataset))
+    candidates.append(Window("above", ceiling, high))
+    chosen: list[Window] = []
+    shown: list[NDArray[np.float32]] = []
+    for window in candidates:
+        if not window.high > window.low:
+            continue
+        levels = np.clip((sample - window.low) * (255.0 / (window.high - window.low)), 0, 255)
+        if np.ptp(levels) < SAME_LEVELS or any(float(np.abs(levels - other).max()) < SAME_LEVELS for other in shown):
+            continue
+        chosen.append(window)
+        shown.append(levels)
+    return chosen
+
+
+def header_windows(dataset: Dataset) -> list[tuple[float, float]]:
+    """The windows of the VOI LUT module (PS3.3 C.11.2) in stored values: rescaling (C.11.1) undone. Malformed values are no window."""
+    try:
+        slope = float(dataset.get("RescaleSlope", 1) or 1)
+        intercept = float(dataset.get("RescaleIntercept", 0) or 0)
+        pairs = zip(_numbers(dataset.get("WindowCenter")), _numbers(dataset.get("WindowWidth")), strict=False)
+        bounds = [((center - width / 2 - intercept) / slope, (center + width / 2 - intercept) / slope) for center, width in pairs]
+    except (TypeError, ValueError):
+        return []
+    return [(min(pair), max(pair)) for pair in bounds if np.isfinite(pair).all() and pair[0] != pair[1]]
+
+
+def _numbers(value: Any) -> list[float]:
+    if value is None or value == "":
+        return []
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    return [float(item) for item in values]
+
+
+def _sample(stored: NDArray[np.generic]) -> NDArray[np.float32]:
+    """At most 65,536 values on a regular grid."""
+    step = max(1, int(np.sqrt(stored.size / SAMPLES)))
+    return stored[::step, ::step].astype(np.float32)
