@@ -1,0 +1,81 @@
+"""Dates, times and ages in text, in the formats and month names of English, German, French and Spanish, and DICOM's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from transforms.types import Span
+
+_MONTHS = (
+    r"(?:jan(?:uary|uar|vier|v)?|jän(?:ner)?|ene(?:ro)?|feb(?:ruary|ruar|rero|r)?|f[ée]v(?:rier|r)?|mar(?:ch|s|zo)?|"
+    r"mär(?:z)?|mrz|maerz|apr(?:il)?|avr(?:il)?|abr(?:il)?"
+    r"|may(?:o)?|mai|jun(?:e|i|io)?|juin|jul(?:y|i|io)?|juil(?:let|l)?|aug(?:ust)?|ao[uû]t?|ago(?:sto)?|sep(?:t(?:ember|"
+    r"embre|iembre)?)?|set(?:iembre)?"
+    r"|o[ck]t(?:ober|obre|ubre)?|nov(?:ember|embre|iembre)?|de[cz](?:ember)?|d[ée]c(?:embre)?|dic(?:iembre)?)"
+)
+_YEAR = r"(?:18|19|20|21)\d\d"
+_SHORT_YEAR = rf"(?:{_YEAR}|['’]?\d\d)"
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_MONTH = r"(?:0?[1-9]|1[0-2])"
+_CLOCK = r"(?:[01]?\d|2[0-3])[:h][0-5]\d(?:[:m][0-5]\d(?:[.,]\d{1,6})?s?)?(?:\s?[AaPp]\.?[Mm]\b\.?)?"
+_JOIN = r"[-/._ ]"
+
+_NUMERIC = re.compile(rf"(?<![\d.])(?:{_YEAR}({_JOIN}){_MONTH}\1{_DAY}|{_DAY}({_JOIN}){_DAY}\2{_SHORT_YEAR})(?![.]?\d)")
+_MONTH_YEAR = re.compile(rf"(?<![\d./]){_MONTH}[-/.]{_YEAR}(?![.]?\d)|(?<![\d./]){_YEAR}[-/]{_MONTH}(?![-./]?\d)")
+_TWO_MONTH = r"(?:0[1-9]|1[0-2])"
+_TWO_DAY = r"(?:0[1-9]|[12]\d|3[01])"
+_COMPACT = re.compile(
+    rf"(?<!\d)(?:{_YEAR}{_TWO_MONTH}{_TWO_DAY}(?:[01]\d|2[0-3])?(?:[0-5]\d){{0,2}}(?:\.\d{{1,6}})?(?:[+-]\d{{4}})?"
+    rf"|{_TWO_DAY}{_TWO_DAY}{_YEAR})(?!\d)"
+)
+_OF = r"(?:of\s+|de\s+|del\s+)?"
+_ORDINAL = r"(?:st|nd|rd|th|er|\.|º)?"
+_SEP = r"[-/.,_\s]*"
+_NAMED = re.compile(
+    rf"(?<![^\W_])(?:{_DAY}{_ORDINAL}{_SEP}{_OF}{_MONTHS}\.?(?:{_SEP}{_OF}{_SHORT_YEAR})?(?!\d)(?![^\W\d_])"
+    rf"|{_MONTHS}\.?{_SEP}{_DAY}{_ORDINAL}[-/.,_\s]+{_SHORT_YEAR}(?!\d)|{_YEAR}{_SEP}{_MONTHS}\.?{_SEP}{_DAY}(?!\d)"
+    rf"|{_MONTHS}\.?{_SEP}{_OF}(?:{_YEAR}|['’]\d\d)(?!\d)|{_YEAR}{_SEP}{_MONTHS}(?![^\W\d_])"
+    rf"|{_MONTHS}{_SEP}{_DAY}{_ORDINAL}(?!\d)(?![^\W\d_]))",
+    re.IGNORECASE,
+)
+_EAST_ASIAN = re.compile(r"(?:\d{4}|(?:明治|大正|昭和|平成|令和)\s*\d{1,2})\s*[年년]\s*\d{1,2}\s*[月월]\s*(?:\d{1,2}\s*[日일])?")
+_ISO_TIME = re.compile(rf"(?<=\d)[T ]?{_CLOCK}(?:Z|[+-]\d\d:?\d\d)?")
+_TIME = re.compile(rf"(?<![\d:.,+]){_CLOCK}(?![\d:])")
+_AGE = re.compile(
+    r"(?<!\d)(?:0?9\d|1[0-4]\d)\s*-?\s*(?:y(?:ears?|rs?|/?o)?|jahre?|jährig\w*|j\.|ans|años|anos|a\.)(?:[- ]?old)?(?![^\W\d_])",
+    re.IGNORECASE,
+)
+_HAS_SECONDS = re.compile(r"\d\D\d\d\D\d\d|[AaPp]\.?[Mm]|Uhr|h\d\d")
+_NEAR = 24
+"""A clock time this many characters from a date belongs to it."""
+
+
+def find_dates(text: str) -> Iterator[Span]:
+    """Dates and the clock times that come with them (DATE_TIME) and ages over 89 (AGE; 45 CFR 164.514(b)(2)(i)(C)). Spans may overlap."""
+    if not any(char.isdigit() for char in text):
+        return
+    dates: list[tuple[int, int]] = []
+    for match in _NUMERIC.finditer(text):
+        if _plausible(match.group()) and text[max(0, match.start() - 1)] not in "vV":
+            dates.append(match.span())
+    for pattern in (_MONTH_YEAR, _COMPACT, _NAMED, _EAST_ASIAN):
+        dates.extend(match.span() for match in pattern.finditer(text))
+    for start, end in dates:
+        if (clock := _ISO_TIME.match(text, end)) is not None:
+            end = clock.end()
+        yield Span(start, end, "DATE_TIME", 0.9, "date")
+    for match in _TIME.finditer(text):
+        near = any(match.start() - _NEAR < end and start < match.end() + _NEAR for start, end in dates)
+        if near or _HAS_SECONDS.search(match.group()):
+            yield Span(match.start(), match.end(), "DATE_TIME", 0.7, "time")
+    for match in _AGE.finditer(text):
+        yield Span(match.start(), match.end(), "AGE", 0.9, "age")
+
+
+def _plausible(date: str) -> bool:
+    """One of the two short numbers of a numeric date can be a month."""
+    numbers = [int(part) for part in re.findall(r"\d+", date)]
+    if numbers[0] > 31:
+        return True
+    return min(numbers[0], numbers[1]) <= 12

@@ -1,0 +1,28 @@
+"""Folding of text for comparison: case, accents, width and, for OCR, look-alikes."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+_LOOK_ALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "!": "l", "5": "s", "$": "s", "8": "b", "6": "g", "2": "z"})
+
+
+@lru_cache(maxsize=65536)
+def fold(text: str) -> str:
+    """``text`` without case, accents and width: ``MÜLLER`` and ``Mueller`` differ, ``Müller`` and ``MULLER`` do not."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(char for char in decomposed if not unicodedata.combining(char)).replace("ø", "o").replace("ł", "l").replace("đ", "d")
+
+
+@lru_cache(maxsize=65536)
+def look(text: str) -> str:
+    """Folded ``text`` with all characters that OCR confuses (0/O, 1/I/l, 5/S, 8/B, 6/G, 2/Z, rn/m, vv/w, cl/d) made one."""
+    return fold(text).replace("rn", "m").replace("vv", "w").replace("cl", "d").translate(_LOOK_ALIKES)
+
+
+def alnum(text: str) -> str:
+    """Folded letters and digits of ``text`` alone, without leading zeros: how an identifier is compared."""
+    return "".join(char for char in fold(text) if char.isalnum()).lstrip("0")

@@ -1,0 +1,175 @@
+"""Patterns that identify whoever they belong to: contacts, identifiers, addresses, hospitals. An ordered list of small rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from transforms.text.vocabulary import Word, classify
+from transforms.types import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One rule. Group ``v`` of the expression, if there is one, is what identifies; ``accept`` has the last word on it."""
+
+    name: str
+    entity: str
+    score: float
+    expression: re.Pattern[str]
+    accept: Callable[[str], bool] | None = None
+
+    def find(self, text: str) -> Iterator[Span]:
+        """All spans of this rule."""
+        group = "v" if "v" in self.expression.groupindex else 0
+        for match in self.expression.finditer(text):
+            if match.group(group) and (self.accept is None or self.accept(match.group(group))):
+                yield Span(match.start(group), match.end(group), self.entity, self.score, self.name)
+
+
+def _digits(value: str) -> int:
+    return sum(char.isdigit() for char in value)
+
+
+def _code(value: str) -> bool:
+    """Five digits; or four, after letters that are no protocol token; or fewer, after letters that are no word at all."""
+    digits = _digits(value)
+    letters = re.findall(r"[^\W\d_]+", value)
+    unknown = any(len(part) > 2 and not classify(part) for part in letters)
+    plain = all(classify(part) & Word.PROTOCOL or len(part) == 1 for part in letters)
+    return digits >= 5 or (digits >= 4 and not plain) or (unknown and (digits >= 2 or len(value) >= 6))
+
+
+def _phone(value: str) -> bool:
+    """Seven to fifteen digits, and a form that other numbers do not have."""
+    return 7 <= _digits(value) <= 15 and re.search(r"^\+|\(|\d{3}[\s./-]\d{4}$|^0\d", value) is not None
+
+
+def _institution(value: str) -> bool:
+    """The words before ``Hospital`` or ``Clinic`` name one: a proper name, or a word that hospitals are called by."""
+    words = re.findall(r"[^\W\d_]+", value)[:-1]
+    names = Word.SURNAME | Word.GIVEN
+    return any(not classify(word) or classify(word) & names or _HOSPITAL_WORD.fullmatch(word) for word in words)
+
+
+_UPPER = r"[^\W\d_a-zß-öø-ÿ]"
+_HOSPITAL_WORD = re.compile(
+    r"general|memorial|community|regional|university|univ|saint|st|mercy|city|county|national|royal|children|womens?|baptist|methodist"
+    r"|lutheran|presbyterian|jewish|catholic|district|state|veterans|va|army|naval|northern|southern|eastern|western|san|santa|sankt",
+    re.IGNORECASE,
+)
+_HOSPITAL_END = (
+    r"(?:hospitals?|hosp\.?|medical\s+cent(?:er|re)|med\.?\s*c(?:en)?te?r\.?|medical\s+clinic|clinics?|health\s*cent(?:er|re)|healthcare"
+    r"|health\s+system|infirmary|hospice|imaging\s+cent(?:er|re)|cancer\s+cent(?:er|re)|radiology\s+associates|klinik(?:um)?|krankenhaus"
+    r"|spital|poliklinik|sanatorium)"
+)
+_HOSPITAL_START = (
+    r"(?:[Uu]ni(?:versitäts|versitaets|-)?\s?-?[Kk]linik(?:um)?|[Kk]linik(?:um)?|(?:[Kk]reis)?[Kk]rankenhaus|(?:[Kk]antons)?[Ss]pital|MVZ"
+    r"|[Cc]harit[ée]|[Hh][ôo]pital|[Hh]ôpitaux|HOPITAL|HÔPITAL|CHR?U|CHR|[Cc]entre [Hh]ospitalier|[Pp]oly[Cc]linique|[Cc]linique|CLINIQUE"
+    r"|[Pp]olicl[íi]nica|[Cc]l[íi]nica|CL[IÍ]NICA|[Hh]ospital|HOSPITAL|[Ss]anatorio|[Cc]entro [Mm][ée]dico|[Pp]raxis|[Cc]abinet|KLINIKUM"
+    r"|KRANKENHAUS)"
+)
+_LINK = r"(?:of|the|de|del|la|le|les|los|las|du|des|d'|l'|für|der|am|im|in|an|and|und|et|y|St\.?|Sankt|Saint|Sainte|San|Santa)"
+_STREET = (
+    r"(?:street|str|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|court|ct|place|pl|way|highway|hwy|parkway|pkwy|terrace|square|sq"
+    r"|circle|close|crescent)"
+)
+_ID_LABEL = (
+    r"(?:\b(?:mrn|mrno|med(?:ical)?\.?\s*rec(?:ord)?|pid|pat(?:ient)?[ ._-]*(?:id|no|nr|nummer|number|#)|acc(?:ession)?[ ._-]*(?:no|nr"
+    r"|number|num|#)?|case|chart|visit|order|ssn|svnr|nhs|fall[ ._-]*nr|ipp|nip|nhc|dni|nie|dossier|historia|n[°º]|exam[ ._-]*(?:no|nr|id|#)"
+    r"|study[ ._-]*(?:id|no|nr|#)|id|hosp(?:ital)?[ ._-]*(?:no|nr|#))\b|#)"
+)
+
+
+def _rule(
+    name: str, entity: str, score: float, expression: str, accept: Callable[[str], bool] | None = None, *, case: bool = False
+) -> Pattern:
+    return Pattern(name, entity, score, re.compile(expression, 0 if case else re.IGNORECASE), accept)
+
+
+PATTERNS: tuple[Pattern, ...] = (
+    _rule("email", "EMAIL_ADDRESS", 1.0, r"[\w.+%-]+\s?@\s?[\w-]+(?:\.[\w-]+)+"),
+    _rule(
+        "url",
+        "URL",
+        0.9,
+        r"(?:\b(?:https?|ftp)://|\bwww\.)\S+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|info|de|fr|es|ch|at|uk|eu)\b(?:/\S*)?",
+    ),
+    _rule(
+        "ip",
+        "IP_ADDRESS",
+        0.9,
+        r"(?<![\d.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\d.])|\b(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}\b",
+    ),
+    _rule("ssn", "US_SSN", 0.9, r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
+    _rule(
+        "phone",
+        "PHONE_NUMBER",
+        0.8,
+        r"(?<![\w.])(?:\+\d{1,3}[\s./-]?(?:\(0\)\s?)?)?(?:\(\d{2,5}\)[\s./-]?|\d{2,5}[\s./-])\d{2,4}(?:[\s./-]\d{2,5}){0,3}"
+        r"(?:\s?(?:x|ext\.?)\s?\d{1,5})?(?![\w.]?\d)",
+        _phone,
+    ),
+    _rule(
+        "phone-label",
+        "PHONE_NUMBER",
+        0.9,
+        r"\b(?:tel(?:efon|[ée]fono|ephone|éphone)?|phone|ph|fax|mob(?:ile|il)?|handy|cell|ext|pager|bleep)\b[\s.:#]*"
+        r"(?P<v>\+?[\d(][\d\s()./-]{2,}\d)",
+    ),
+    _rule("id-label", "ID", 0.95, rf"{_ID_LABEL}\s*[:#=.]*\s*(?P<v>[A-Z]{{0,6}}[-/ ]?\d[\w./-]*\w|[A-Z]{{1,6}}\d\w*|\d{{2,}})"),
+    _rule(
+        "street",
+        "LOCATION",
+        0.85,
+        rf"\b\d{{1,5}}[a-z]?,?\s+(?:(?:[NSEW]|north|south|east|west)\.?\s+)?(?:[^\W\d_][\w'’.-]+\s+){{1,3}}{_STREET}\b\.?"
+        r"(?:,?\s+(?:apt|suite|unit|#)\.?\s*\w+)?",
+    ),
+    _rule(
+        "strasse",
+        "LOCATION",
+        0.85,
+        r"\b[\w-]*(?:stra(?:ß|ss)e|str\.|weg|platz|gasse|allee|ufer|damm)\s+\d{1,4}\s?[a-z]?\b(?!\s?(?:mm|cm|kv|ma|mas|ms|%))",
+        lambda value: len(value.split()[0]) > 5,
+    ),
+    _rule(
+        "rue",
+        "LOCATION",
+        0.85,
+        r"\b(?:\d{1,4}\s?(?:bis|ter)?,?\s+)?(?:rue|avenue|boulevard|bd|chemin|impasse|quai|calle|c/|avenida|avda\.?|plaza|paseo)\s+"
+        r"(?:(?:de la|de|du|des|del|la|las|los|l'|d')\s*)*[^\W\d_][\w'’.-]+(?:,?\s+(?:n[°º]\s*)?\d{1,4})?",
+        lambda value: len(value) > 6,
+    ),
+    _rule("post-box", "LOCATION", 0.85, r"\b(?:p\.?\s?o\.?\s?box|postfach|bo[îi]te postale|bp|apartado)\s*\d+\b"),
+    _rule(
+        "zip",
+        "LOCATION",
+        0.8,
+        r"\b[A-Z]{2}\s+\d{5}(?:-\d{4})?\b|\b[A-Z]{1,2}\d[A-Z\d]?\s\d[ABD-HJLNP-UW-Z]{2}\b|\b(?:D|CH|A|F|E)-\d{4,5}\s+[^\W\d_]+",
+        case=True,
+    ),
+    _rule("hospital", "ORGANIZATION", 0.8, rf"\b(?P<v>(?:[^\W\d_][\w'’.-]*\s+){{1,5}}{_HOSPITAL_END})(?![^\W\d_])", _institution),
+    _rule(
+        "klinikum",
+        "ORGANIZATION",
+        0.8,
+        rf"\b{_HOSPITAL_START}(?:[\s'-]+{_LINK})*(?:[\s'-]+{_UPPER}[\w'’.-]*){{1,4}}",
+        case=True,
+    ),
+    _rule(
+        "department",
+        "ORGANIZATION",
+        0.7,
+        r"\b(?:dept|department|abteilung|abt|service|servicio|institut[eo]?|division|unidad)\b\.?\s*(?:of|for|für|fuer|de|d')\s*(?:la\s+)?"
+        r"[^\W\d_]+|\b[^\W\d_]+\s+(?:dept|department)\b\.?",
+    ),
+    _rule("code", "ID", 0.75, r"(?<![\w.])(?=[\w-]*\d)[^\W_]+(?:-[^\W_]+)*(?![\w.]*\d)", _code),
+    _rule("number", "ID", 0.75, r"(?<![\d.])\d{5,}(?!\d|\.\d|\s?(?:mm|ms|hz|khz|bq|mbq|ml)\b)"),
+)
+
+
+def find_patterns(text: str) -> Iterator[Span]:
+    """Spans of all patterns; they may overlap."""
+    for pattern in PATTERNS:
+        yield from pattern.find(text)

@@ -1,0 +1,98 @@
+"""The safe vocabulary: which words of a text are no evidence of a person.
+
+``data/vocabulary.txt`` is built by `build_vocabulary` from the standard's own terms and hand-written lists. A word that is not in it, nor
+made of its words, may be a name.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntFlag
+from functools import lru_cache
+from importlib.resources import files
+
+from transforms.text.fold import fold, look
+
+
+class Word(IntFlag):
+    """What is known of a word."""
+
+    UNKNOWN = 0
+    SAFE = 1
+    PROTOCOL = 2
+    SURNAME = 4
+    GIVEN = 8
+
+
+_FLAGS = {"p": Word.PROTOCOL, "s": Word.SURNAME, "g": Word.GIVEN}
+_MEDICAL_ENDING = re.compile(
+    r".{3,}(?:graph(?:y|ies|ic|ie|ia|isch)|gram(?:s|m|ma|me)?|scop(?:y|ic|ie|ia)|itis|ectom(?:y|ie|ia)|ostom(?:y|ie|ia)|"
+    r"otom(?:y|ie|ia)|plast(?:y|ie|ia|ik)"
+    r"|opath(?:y|ie|ia)|algi[ae]|aemi[ae]|emia|uria|osis|iasis|megal(?:y|ie|ia)|plasi[ae]|trophy|trophie|centesis|desis|"
+    r"lysis|pexy|rrhag\w+|stenos(?:is|e)"
+    r"|oedema|carcinoma|sarcoma|adenoma|fibroma|angioma|blastoma|lymphoma|vascular|muscular|osseous|ventricular|articular|capsular"
+    r"|ectasi[ae]|ptysis|thorax|peritoneum|ization|isation|ierung|ierungen|ungen|keit|heiten|fraktur|gelenk|knochen|"
+    r"arterie|venen|schmerz|erkrankung|untersuchung)"
+)
+_ENDINGS = ("s", "es", "ed", "ing", "ly", "al", "n", "en", "e", "er", "em", "ic", "d", "r")
+_MIN_MEDICAL = 8
+_MIN_STEM = 5
+_MIN_PART = 4
+
+
+@lru_cache(maxsize=1)
+def _words() -> dict[str, Word]:
+    words: dict[str, Word] = {}
+    for line in files(__package__).joinpath("data/vocabulary.txt").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            word, _, flags = line.partition(" ")
+            words[word] = Word.SAFE
+            for flag in flags:
+                words[word] |= _FLAGS[flag]
+    return words
+
+
+@lru_cache(maxsize=1)
+def _looks() -> frozenset[str]:
+    return frozenset(look(word) for word in _words() if len(word) >= _MIN_PART)
+
+
+@lru_cache(maxsize=65536)
+def classify(word: str) -> Word:
+    """What is known of ``word``, in any case; inflected, compounded and medical forms of safe words are safe."""
+    folded = fold(word).replace("’", "'")
+    words = _words()
+    if folded.endswith("'s"):
+        folded = folded[:-2]
+    folded = folded.replace("'", "")
+    if len(folded) < 2:
+        return Word.SAFE
+    if (found := words.get(folded)) is not None:
+        return found
+    if len(folded) >= _MIN_MEDICAL and _MEDICAL_ENDING.fullmatch(folded):
+        return Word.SAFE
+    for ending in _ENDINGS:
+        stem = folded[: -len(ending)]
+        if len(stem) >= _MIN_STEM and folded.endswith(ending) and words.get(stem) in (Word.SAFE, Word.SAFE | Word.PROTOCOL):
+            return Word.SAFE
+    return Word.SAFE if _compound(folded) else Word.UNKNOWN
+
+
+def classify_ocr(word: str) -> Word:
+    """As `classify`, forgiving what OCR confuses: ``Ga1n`` is ``Gain``."""
+    found = classify(word)
+    return Word.SAFE if not found and len(word) >= _MIN_PART and look(word) in _looks() else found
+
+
+def _compound(folded: str) -> bool:
+    """``folded`` is two or three plain safe words of four letters or more, as in ``Kniegelenk`` or ``PELVISWITHOUT``."""
+    if len(folded) < 2 * _MIN_PART + 1:
+        return False
+    words = _words()
+    plain = (Word.SAFE, Word.SAFE | Word.PROTOCOL)
+    for cut in range(_MIN_PART, len(folded) - _MIN_PART + 1):
+        if words.get(folded[:cut]) in plain:
+            rest = folded[cut:]
+            if words.get(rest) in plain or _compound(rest) or (rest[0] == "s" and words.get(rest[1:]) in plain and len(rest) > _MIN_PART):
+                return True
+    return False
