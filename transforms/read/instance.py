@@ -74,40 +74,45 @@ def complete_identity(dataset: Dataset, header: Header) -> None:
 
 
 class _Watched(io.BytesIO):
-    """A file in memory that notes when a read gave less than was asked for, other than nothing at the end."""
+    """A file in memory that remembers its last read: where it began, what was asked for and what was there."""
 
-    short = False
+    last = (0, 0, 0)
 
     def read(self, size: int | None = -1, /) -> bytes:
+        start = self.tell()
         data = super().read(size)
-        if size is not None and 0 < len(data) < size:
-            self.short = True
+        self.last = (start, len(data) if size is None else size, len(data))
         return data
 
 
 def _parse(data: bytes) -> tuple[Dataset, int]:
-    """The data set and where it ends."""
+    """The data set and where it ends.
+
+    pydicom takes what it gets of a truncated file. A whole one ends where the reader looked for 8 bytes of another element and found
+    none, or where it was told to stop.
+    """
     file = _Watched(data)
-    behind_pixels = False
+    behind_pixels = stopped = False
 
     def stop(tag: int, _vr: str | None, _length: int) -> bool:
-        nonlocal behind_pixels
-        if tag >> 16 in (0x0000, 0x0002) or (behind_pixels and tag >> 16 < 0x7FE0):
-            return True
+        nonlocal behind_pixels, stopped
+        stopped = tag >> 16 in (0x0000, 0x0002) or (behind_pixels and tag >> 16 < 0x7FE0)
         behind_pixels = behind_pixels or tag in _PIXEL_TAGS
-        return False
+        return stopped
 
     dataset = read_partial(file, stop_when=stop, force=True)
     dataset.buffer = None
-    end = file.tell()
     for element in dataset.values():
         if isinstance(element, RawDataElement) and element.length not in (_UNDEFINED, len(element.value or b"")):
             raise DeidError(Code.DATASET_UNREADABLE, f"truncated: expected {element.length} bytes, found {len(element.value or b'')}")
-    if file.short and len(data) - end >= 8:
-        raise DeidError(Code.DATASET_UNREADABLE, "truncated")
     if not len(dataset):
         raise DeidError(Code.DATASET_UNREADABLE, "no data element")
-    return dataset, end
+    if stopped:
+        return dataset, file.tell()
+    start, asked, found = file.last
+    if asked != 8 or found == 8 or (not behind_pixels and data[start:].strip(b"\0\r\n ")):
+        raise DeidError(Code.DATASET_UNREADABLE, f"truncated, or broken at byte {start} of {len(data)}")
+    return dataset, start
 
 
 def _check_rest(data: bytes, end: int) -> None:

@@ -1,0 +1,94 @@
+"""Whole instances: what is refused, what is completed, and that nothing behind the data set gets through."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+
+from tests.transforms.read.test_header import instance
+from transforms.errors import Code, DeidError
+from transforms.policy import LimitsPolicy
+from transforms.read.header import read_header
+from transforms.read.instance import complete_identity, read_instance
+from transforms.types import Header
+
+LIMITS = LimitsPolicy()
+CT = Path(get_testdata_file("CT_small.dcm")).read_bytes()
+
+
+def refused(data: bytes, limits: LimitsPolicy = LIMITS) -> Code:
+    with pytest.raises(DeidError) as raised:
+        read_instance(data, limits)
+    return raised.value.code
+
+
+def test_reads_what_pydicom_reads() -> None:
+    assert read_instance(CT, LIMITS) == pydicom.dcmread(io.BytesIO(CT))
+
+
+@pytest.mark.parametrize("cut", [1, 7, 500, 20_000, len(CT) - 2000])
+def test_a_truncated_file_is_refused(cut: int) -> None:
+    assert refused(CT[:-cut]) == Code.DATASET_UNREADABLE
+
+
+def test_too_large() -> None:
+    assert refused(CT, LimitsPolicy(max_instance_bytes=1000)) == Code.TOO_LARGE
+
+
+def test_two_data_sets_in_one_file_are_refused() -> None:
+    assert refused(CT + CT) == Code.DATASET_UNREADABLE
+    assert refused(instance() + CT) == Code.DATASET_UNREADABLE
+
+
+@pytest.mark.parametrize("rest", [b"\0", b"\0" * 128, b"DOE^JANE 19700101" * 3, b"\0" * 4000 + b"DOE^JANE"])
+def test_bytes_behind_the_pixels_are_not_written_through(rest: bytes) -> None:
+    ds = read_instance(CT + rest, LIMITS)
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, ds)
+    assert b"DOE^JANE" not in buffer.getvalue()
+    assert len(ds) == len(pydicom.dcmread(io.BytesIO(CT)))
+
+
+def test_a_file_without_transfer_syntax_gets_the_one_it_is_in() -> None:
+    data = Path(get_testdata_file("no_meta_group_length.dcm")).read_bytes()
+    assert read_instance(data, LIMITS).file_meta.TransferSyntaxUID
+    bare = instance(Modality="CT")
+    start = bare.index(b"\x08\x00\x16\x00")
+    assert read_instance(bare[start:], LIMITS).file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
+
+
+def test_header_and_instance_agree_on_missing_identity() -> None:
+    data = instance(SOPInstanceUID=None, SeriesInstanceUID=None, SOPClassUID=None, Rows=1)
+    fields = read_header(lambda start, end: data[start:end], len(data), LIMITS, "name")
+    header = Header("name", "uri", len(data), fields.study_uid, fields.series_uid, fields.sop_uid, "", fields.sop_class)
+    ds = read_instance(data, LIMITS)
+    complete_identity(ds, header)
+    assert (ds.SOPInstanceUID, ds.SeriesInstanceUID, ds.StudyInstanceUID) == (fields.sop_uid, fields.series_uid, fields.study_uid)
+    assert ds.SOPClassUID == "1.2.840.10008.5.1.4.1.1.2"
+
+
+def test_an_image_without_class_is_a_secondary_capture_and_no_image_is_refused() -> None:
+    header = Header("name", "uri", 1, "1", "2", "3", "")
+    image, other = pydicom.Dataset(), pydicom.Dataset()
+    image.Rows = 1
+    complete_identity(image, header)
+    assert image.SOPClassUID == "1.2.840.10008.5.1.4.1.1.7"
+    with pytest.raises(DeidError) as raised:
+        complete_identity(other, header)
+    assert raised.value.code == Code.MISSING_IDENTITY
+
+
+def test_no_bundled_file_crashes() -> None:
+    def code_of(data: bytes) -> Code | None:
+        try:
+            read_instance(data, LIMITS)
+        except DeidError as exc:
+            return exc.code
+        return None
+
+    codes = {code_of(path.read_bytes()) for path in Path(get_testdata_file("CT_small.dcm")).parent.rglob("*") if path.is_file()}
+    assert codes <= {None, Code.NOT_DICOM, Code.DICOMDIR, Code.EMPTY, Code.DATASET_UNREADABLE}
