@@ -4,23 +4,65 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from pipeline.synth_burn import Truth, burn_frames
-from pipeline.synth_images import Frames, load, sources_of, store
+import transforms.read.quiet  # noqa: F401  # third parties log values
+from pipeline import synth_encode as encodings
+from pipeline.synth_burn import Truth
+from pipeline.synth_images import Frames, Source, load, series_of, sources_of, store
+from pipeline.synth_layout import burn_frames
 from pipeline.synth_people import Person, person
+from transforms.errors import ConfigError
 from transforms.types import Dataset
 
+MIX = "mix"
 
-def burn(dataset: Dataset, frames: Frames, *, seed: int | str, system_fonts: bool = False) -> Truth:
-    """Burn an invented patient into ``frames``, store them in ``dataset`` uncompressed, set its header to the same patient; in place."""
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an archive is made of; everything follows from it and the seed.
+
+    Attributes:
+        count: images with text; None for one per source.
+        clean: images without text beside them (an identity in the header, nothing burned in).
+        series: series of ``slices`` instances with the same text in all and a running number; every other one has a name more in one slice.
+        cines: the same as one multi-frame instance each.
+        encoding: a name from `synth_encode.ENCODINGS`, or ``mix``.
+        system_fonts: use the machine's fonts too; the result then depends on the machine.
+    """
+
+    seed: int = 1
+    count: int | None = None
+    clean: int = 0
+    series: int = 0
+    cines: int = 0
+    slices: int = 20
+    encoding: str = MIX
+    system_fonts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One image, series or cine of an archive: it depends on nothing but the seed and its own number."""
+
+    number: int
+    kind: str
+    source: Source
+
+
+def burn(dataset: Dataset, frames: Frames, *, seed: int | str, odd: bool = False, system_fonts: bool = False) -> Truth:
+    """Burn an invented patient into ``frames``, store them uncompressed in ``dataset``, set its header to the same patient; in place."""
     rng = random.Random(str(seed))
     who = person(rng)
-    truth = burn_frames(dataset, frames, who, rng, system_fonts=system_fonts)
+    truth = burn_frames(dataset, frames, who, rng, odd=odd, system_fonts=system_fonts)
     store(dataset, frames)
     set_header(dataset, who, rng)
     dataset.BurnedInAnnotation = "YES"
@@ -49,60 +91,104 @@ def set_header(dataset: Dataset, who: Person, rng: random.Random) -> None:
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
 
 
-def make_archive(
-    sources: Sequence[Path] | None, out: Path, *, count: int | None = None, seed: int = 1, clean: int = 0, system_fonts: bool = False
-) -> Path:
+def make_archive(sources: Sequence[Path] | None, out: Path, *, workers: int = 1, **plan: Any) -> Path:
     """Write an archive with its truth.
 
     Args:
-        sources: image files to write on, in turn; None for those that pydicom carries.
+        sources: image files to write on, in turn; None for those that pydicom carries, and phantoms.
         out: gets ``dicom/`` (the archive), ``truth.json`` (keys are paths inside ``dicom/``) and ``ink/`` (the glyphs of each box).
-        count: images with text; None for one per source.
-        seed: everything follows from it.
-        clean: images without text beside them (new identity in the header, nothing burned in).
-        system_fonts: use the machine's fonts too; the result then depends on the machine.
+        workers: processes; the result does not depend on it.
+        plan: fields of `Plan`.
 
     Returns:
         The truth file.
     """
+    chosen = Plan(**plan)
+    for folder in ("dicom", "ink"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
     origins = sources_of(sources)
-    total = len(origins) if count is None else count
-    (out / "dicom").mkdir(parents=True, exist_ok=True)
-    (out / "ink").mkdir(exist_ok=True)
-    truths: dict[str, object] = {}
-    for index in range(total + clean):
-        origin = origins[index % len(origins)]
-        dataset, frames = load(origin)
-        name = f"{index:05d}_{origin.path.stem.replace('+', '_')}"
-        key = f"{seed}/{index}"
-        if index < total:
-            truth = burn(dataset, frames, seed=key, system_fonts=system_fonts)
-            with (out / "ink" / f"{name}.npz").open("wb") as stream:
-                np.savez_compressed(stream, *truth.ink)
-            entry = truth.as_json() | {"ink": f"ink/{name}.npz"}
-        else:
-            rng = random.Random(key)
-            store(dataset, frames)
-            set_header(dataset, person(rng), rng)
-            entry = {"frame": 0, "source": "synth", "boxes": []}
-        dataset.save_as(out / "dicom" / f"{name}.dcm", enforce_file_format=True)
-        truths[f"{name}.dcm"] = entry
+    kinds = [("image", len(origins) if chosen.count is None else chosen.count), ("clean", chosen.clean)]
+    kinds += [("series", chosen.series), ("cine", chosen.cines)]
+    names = [kind for kind, count in kinds for _ in range(count)]
+    jobs = [Job(number, kind, origins[number % len(origins)]) for number, kind in enumerate(names)]
+    make = partial(_make, chosen, out)
+    truths: dict[str, Any] = {}
+    if workers > 1:
+        with multiprocessing.get_context("spawn").Pool(workers) as pool:
+            for entries in pool.imap(make, jobs):
+                truths.update(entries)
+    else:
+        for job in jobs:
+            truths.update(make(job))
     path = out / "truth.json"
     path.write_text(json.dumps(truths, indent=1, ensure_ascii=False), encoding="utf-8")
     return path
 
 
+def _make(plan: Plan, out: Path, job: Job) -> dict[str, Any]:
+    """Write the files of one job; returns their entries in the truth."""
+    rng = random.Random(f"{plan.seed}/{job.number}")
+    dataset, frames = load(job.source, rng)
+    name = f"{job.number:05d}_{job.kind}_{job.source.name}"
+    if job.kind == "clean":
+        store(dataset, frames)
+        set_header(dataset, person(rng), rng)
+        return _write(plan, out, name, dataset, frames, rng, None)
+    many = job.kind in ("series", "cine")
+    if many:
+        frames = series_of(frames[0], plan.slices, rng)
+    truth = burn(dataset, frames, seed=rng.getrandbits(64), odd=many and job.number % 2 == 0, system_fonts=plan.system_fonts)
+    if job.kind != "series":
+        return _write(plan, out, name, dataset, frames, rng, truth)
+    dataset.pop("NumberOfFrames", None)
+    (out / "dicom" / name).mkdir(exist_ok=True)
+    (out / "ink" / name).mkdir(exist_ok=True)
+    entries: dict[str, Any] = {}
+    for number in range(len(frames)):
+        one = frames[number : number + 1]
+        store(dataset, one)
+        dataset.InstanceNumber = number + 1
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"2.25.{rng.getrandbits(120)}"
+        entries |= _write(plan, out, f"{name}/{number:04d}", dataset, one, rng, truth.of_frame(number), encoding="explicit")
+    return entries
+
+
+def _write(
+    plan: Plan, out: Path, name: str, dataset: Dataset, frames: Frames, rng: random.Random, truth: Truth | None, *, encoding: str = ""
+) -> dict[str, Any]:
+    """Encode and save one instance; returns its entry in the truth. Without ``truth`` the image is known to hold no text."""
+    entry: dict[str, Any] = truth.as_json() if truth else {"frame": 0, "source": "synth", "boxes": []}
+    if truth:
+        entry["ink"] = f"ink/{name}.npz"
+        with (out / entry["ink"]).open("wb") as stream:
+            np.savez_compressed(stream, *truth.ink)
+    entry["encoding"] = encoding or (encodings.choose(dataset, rng) if plan.encoding == MIX else plan.encoding)
+    if entry["encoding"] not in encodings.possible(dataset):
+        entry["encoding"] = "explicit"
+    encodings.encode(dataset, frames, entry["encoding"])
+    dataset.save_as(out / "dicom" / f"{name}.dcm", enforce_file_format=True)
+    return {f"{name}.dcm": entry}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``dicom-deid synth``."""
     parser.add_argument("out", type=Path, help="folder to make: dicom/, truth.json, ink/")
-    parser.add_argument("--source", type=Path, nargs="*", help="DICOM images to write on (default: those that pydicom carries)")
+    parser.add_argument("--source", type=Path, nargs="*", help="images to write on (default: those that pydicom carries, and phantoms)")
     parser.add_argument("--count", type=int, help="images with burned-in text (default: one per source)")
     parser.add_argument("--clean", type=int, default=0, help="images without text beside them")
+    parser.add_argument("--series", type=int, default=0, help="series with the same text in every slice")
+    parser.add_argument("--cines", type=int, default=0, help="multi-frame instances with the same text in every frame")
+    parser.add_argument("--slices", type=int, default=20, help="slices of a series, frames of a cine")
+    parser.add_argument("--encoding", choices=(MIX, *encodings.ENCODINGS), default=MIX, help="explicit where an image cannot take it")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--system-fonts", action="store_true", help="use the machine's fonts too (the result then depends on it)")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run ``dicom-deid synth``."""
-    make_archive(args.source or None, args.out, count=args.count, seed=args.seed, clean=args.clean, system_fonts=args.system_fonts)
+    if args.out.exists() and any(args.out.iterdir()):
+        raise ConfigError(f"{args.out}: expected a new or empty folder")
+    plan = {key: getattr(args, key) for key in ("seed", "count", "clean", "series", "cines", "slices", "encoding", "system_fonts")}
+    print(make_archive(args.source or None, args.out, workers=args.workers, **plan))
     return 0

@@ -19,6 +19,7 @@ VISIBLE = 0.25
 
 BUNDLED = ("cv-sans", "cv-bold", "cv-italic", "pil-outline", "pil-bitmap")
 SYSTEM_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "C:/Windows/Fonts")
+_PEN = 4
 
 
 def available(*, system: bool = False) -> tuple[str, ...]:
@@ -26,24 +27,23 @@ def available(*, system: bool = False) -> tuple[str, ...]:
     return BUNDLED + (_system_fonts() if system else ())
 
 
-def render(text: str, size: int, font: str) -> Coverage:
+def render(text: str, size: int, font: str) -> tuple[Coverage, int]:
     """Draw one line and trim it to its visible ink.
 
     Args:
-        text: one line; characters that the font lacks are drawn with the widest font there is.
+        text: one line; characters that the font lacks are drawn with one that has them.
         size: height of a capital letter in pixels, about.
         font: a name from `available`.
 
     Returns:
-        Coverage trimmed to the ink; (0, 0) when nothing was drawn.
+        Coverage trimmed to the ink, (0, 0) when nothing was drawn; and how many of its rows lie below the base line (negative: it hovers).
     """
-    if not text.isascii():
-        font = "cv-wide" if not _is_latin(text) else font if font.startswith("cv-") else "cv-sans"
+    font = _able(text, font)
     full = _renderer(font)(text, size)
     rows, cols = np.where(full.max(axis=1) >= VISIBLE)[0], np.where(full.max(axis=0) >= VISIBLE)[0]
     if not len(rows):
-        return np.zeros((0, 0), np.float32)
-    return full[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+        return np.zeros((0, 0), np.float32), 0
+    return full[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1], int(rows[-1]) - _base_line(font, size)
 
 
 def turn(coverage: Coverage, degrees: float) -> Coverage:
@@ -54,8 +54,17 @@ def turn(coverage: Coverage, degrees: float) -> Coverage:
     return np.asarray(turned, np.float32) / np.float32(255)
 
 
-def _is_latin(text: str) -> bool:
-    return all(ord(char) < 0x250 for char in text)
+def _able(text: str, font: str) -> str:
+    """``font``, or one that has the characters of ``text``."""
+    if text.isascii() or not font.startswith(("cv-", "pil-")):
+        return font
+    return "cv-sans" if all(ord(char) < 0x250 for char in text) and hasattr(cv2, "FontFace") else "cv-wide"
+
+
+@functools.cache
+def _base_line(font: str, size: int) -> int:
+    """Last row of a letter without descender, on the canvas that the font draws on."""
+    return int(np.where(_renderer(font)("H", size).max(axis=1) >= VISIBLE)[0][-1])
 
 
 @functools.cache
@@ -70,9 +79,9 @@ def _renderer(font: str) -> Callable[[str, int], Coverage]:
 
 
 def _pillow(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> Coverage:
-    left, top, right, bottom = font.getbbox(text)
-    canvas = Image.new("L", (int(right - left) + 8, int(bottom - top) + 8))
-    ImageDraw.Draw(canvas).text((4 - left, 4 - top), text, fill=255, font=font)
+    _, _, right, bottom = font.getbbox(text)
+    canvas = Image.new("L", (int(right) + 2 * _PEN, int(bottom) + 2 * _PEN))
+    ImageDraw.Draw(canvas).text((_PEN, _PEN), text, fill=255, font=font)
     return np.asarray(canvas, np.float32) / np.float32(255)
 
 
@@ -88,12 +97,12 @@ def _opencv(font: str, text: str, size: int) -> Coverage:
     canvas = np.zeros((size * 4, size * (len(text) + 2) * 2), np.uint8)
     origin = (size, size * 3)
     if hasattr(cv2, "FontFace"):
-        face, weight = {"cv-sans": ("sans", 400), "cv-bold": ("sans", 800), "cv-italic": ("italic", 400), "cv-wide": ("uni", 400)}[font]
+        faces = {"cv-sans": ("sans", 400), "cv-bold": ("sans", 800), "cv-italic": ("italic", 400), "cv-wide": ("uni", 400)}
+        face, weight = faces[font]
         cv2.putText(canvas, text, origin, (255,), cv2.FontFace(face), round(size * 1.4), weight)
     else:
-        scale, thick = size / 21, 2 if font == "cv-bold" else 1
         style = cv2.FONT_HERSHEY_COMPLEX if font == "cv-italic" else cv2.FONT_HERSHEY_SIMPLEX
-        cv2.putText(canvas, text, origin, style, scale, (255,), thick, cv2.LINE_AA)
+        cv2.putText(canvas, text, origin, style, size / 21, (255,), 2 if font == "cv-bold" else 1, cv2.LINE_AA)
     return canvas.astype(np.float32) / np.float32(255)
 
 

@@ -5,8 +5,10 @@ Everything is kept in the stored representation, so that text goes in at native 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from pydicom.pixels import get_decoder
 from pydicom.pixels.utils import pack_bits
 from pydicom.uid import ExplicitVRLittleEndian
 
+from pipeline.synth_phantoms import PHANTOMS, phantom
 from transforms.types import Dataset
 
 Frames = NDArray[Any]
@@ -29,9 +32,13 @@ SMALLEST = 240
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An image to write on. ``keep`` is the part (left, top, right, bottom as fractions) without text of its own; the rest is cleared."""
+    """An image to write on: a file, or a phantom when ``path`` is None.
 
-    path: Path
+    ``keep`` is the part (left, top, right, bottom as fractions) without text of its own; the rest is cleared.
+    """
+
+    name: str
+    path: Path | None = None
     keep: tuple[float, float, float, float] | None = None
 
 
@@ -52,19 +59,24 @@ BUNDLED: tuple[tuple[str, tuple[float, float, float, float] | None], ...] = (
 
 
 def bundled_sources() -> list[Source]:
-    """`BUNDLED` as paths; nothing is downloaded."""
+    """`BUNDLED` as files, each followed by a phantom; nothing is downloaded."""
     folder = Path(pydicom.__file__).parent / "data" / "test_files"
-    return [Source(folder / name, keep) for name, keep in BUNDLED]
+    files = [Source(name.removesuffix(".dcm"), folder / name, keep) for name, keep in BUNDLED]
+    invented = [Source(kind) for kind in PHANTOMS]
+    return [source for pair in zip_longest(files, invented) for source in pair if source]
 
 
-def load(source: Source) -> tuple[Dataset, Frames]:
-    """Read, decode, enlarge and clear one source.
+def load(source: Source, rng: random.Random) -> tuple[Dataset, Frames]:
+    """Read, decode, enlarge and clear one source, or invent it.
 
     Raises:
         Exception: whatever pydicom raises for a file that is no image; the generator's inputs are chosen, not hostile.
     """
+    if source.path is None:
+        return phantom(source.name, rng)
     dataset = pydicom.dcmread(source.path)
-    array, meta = get_decoder(dataset.file_meta.TransferSyntaxUID).as_array(dataset)
+    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+    array, meta = decoder.as_array(dataset, decoding_plugin="pylibjpeg" if "pylibjpeg" in decoder.available_plugins else "")
     dataset.PhotometricInterpretation = str(meta["photometric_interpretation"])
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     shape = (-1, rows, columns, 3) if dataset.SamplesPerPixel == 3 else (-1, rows, columns)
@@ -117,11 +129,29 @@ def store(dataset: Dataset, frames: Frames) -> None:
         dataset.pop(keyword, None)
 
 
-def value_range(dataset: Dataset, frames: Frames) -> tuple[float, float]:
-    """Lowest and highest value that text may take: what the image shows, within what the stored bits can hold."""
+def value_range(dataset: Dataset, frames: Frames, *, above: bool = False) -> tuple[float, float]:
+    """Lowest and highest value that text may take: those of the image, or (``above``) up to the highest that its stored bits hold."""
+    bits = int(dataset.BitsStored) - int(dataset.PixelRepresentation)
     if frames.ndim == 4:
-        return 0.0, float(2 ** int(dataset.BitsStored) - 1)
-    return float(frames.min()), float(frames.max())
+        return 0.0, float(2**bits - 1)
+    low, high = float(frames.min()), float(frames.max())
+    if above and bits > 8:  # a display would show nothing of an image far below its text, so no more than four times its range
+        high = min(float(2**bits - 1), low + 4 * (high - low))
+    return low, high
+
+
+def series_of(frame: Frames, count: int, rng: random.Random) -> Frames:
+    """``count`` slices that differ as neighbours do: moved a little, a little brighter or darker, with noise of their own."""
+    noise = np.random.default_rng(rng.getrandbits(64))
+    low, high = float(frame.min()), float(frame.max())
+    slices = []
+    for number in range(count):
+        moved = np.roll(frame, (number % 7 - 3, number % 5 - 2), axis=(0, 1)).astype(np.float64)
+        brighter = (
+            low + (moved - low) * (0.85 + 0.15 * np.cos(number / 9)) + noise.normal(0, (high - low) / 300, frame.shape) * (moved > low)
+        )
+        slices.append(np.clip(np.rint(brighter), low, high).astype(frame.dtype))
+    return np.stack(slices)
 
 
 def palette_luminance(dataset: Dataset) -> NDArray[np.float64]:
@@ -137,4 +167,4 @@ def palette_luminance(dataset: Dataset) -> NDArray[np.float64]:
 
 def sources_of(paths: Sequence[Path] | None) -> list[Source]:
     """Given files as sources as they are, or the bundled ones."""
-    return bundled_sources() if paths is None else [Source(path) for path in paths]
+    return bundled_sources() if paths is None else [Source(path.stem, path) for path in paths]
