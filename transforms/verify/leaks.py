@@ -79,15 +79,14 @@ def _structural(found: Walk, keeps: frozenset[str]) -> Iterator[Leak]:
 def _claims(found: Walk) -> Iterator[Leak]:
     """PatientIdentityRemoved YES needs a method (PS3.3 C.7.1.1); Clean Pixel Data needs BurnedInAnnotation NO (PS3.15 E.3.1)."""
     values = {
-        e.tag: found.value(e).strip(b"\0 ")
-        for e in found.elements
-        if e.parent < 0 and e.tag in (0x00120062, 0x00120063, 0x00120064, 0x00280301)
+        element.tag: found.value(element).strip(b"\0 ") for element in found.elements if element.parent < 0 and element.tag in _CLAIMS
     }
-    if values.get(0x00120062) != b"YES":
-        yield Leak("PatientIdentityRemoved", "claim")
-    if not values.get(0x00120063) and not values.get(0x00120064):
+    removed, method, codes, burned_in = (values.get(tag, b"") for tag in _CLAIMS)
+    if removed == b"YES" and not (method or codes):
         yield Leak("DeidentificationMethodCodeSequence", "claim")
-    if _CLEAN_PIXEL_DATA in values.get(0x00120064, b"") and values.get(0x00280301) != b"NO":
+    if codes and removed != b"YES":
+        yield Leak("PatientIdentityRemoved", "claim")
+    if _CLEAN_PIXEL_DATA in codes and burned_in != b"NO":
         yield Leak("BurnedInAnnotation", "claim")
 
 
