@@ -3,16 +3,16 @@
 from setuptools import find_packages, setup
 
 EXTRAS = {
-    "openvino": ["openvino>=2025.0"],
     "spark": ["pyspark>=3.5,<5"],
     "gcp": ["apache-beam[gcp]>=2.77,<3"],
     "aws": ["s3fs>=2026.2"],
     "azure": ["adlfs>=2026.2"],
     "tesseract": ["pytesseract>=0.3.13"],
-    "bench": ["dicom-anonymizer>=1.0.13", "presidio-image-redactor>=0.0.56"],
+    "bench": ["dicom-anonymizer>=1.0.13", "presidio-image-redactor>=0.0.56", "highdicom>=0.27"],
     "dev": [
-        "duckdb>=1.4",
+        "gcp-storage-emulator>=2024.8",
         "hypothesis>=6.100",
+        "moto[s3,server]>=5",
         "mypy>=1.15",
         "pandas-stubs",
         "psutil>=6",
@@ -27,6 +27,9 @@ setup(
     name="dicom-deid-pipeline",
     version="0.1.0",
     packages=find_packages(include=["pipeline", "pipeline.*", "transforms", "transforms.*"]),
+    package_data={"transforms": ["**/data/*"], "pipeline": ["**/*.html", "**/*.css"]},
+    python_requires=">=3.11,<3.13",
+    entry_points={"console_scripts": ["dicom-deid = pipeline.cli:main"]},
     install_requires=[
         "apache-beam>=2.77,<3",
         "pydicom>=3.0.2,<4",

@@ -102,7 +102,7 @@ def parse_condition(line: str) -> dict[str, Any]:
     value, _, tag = rest.strip().rpartition(" ")
     value = value.strip()
     if not (kind and value and tag):
-        raise ValueError(f"expected 'CONDITION value tag', such as 'NOT_SUBSTR PRIMARY ImageType', found {line!r}")
+        raise ValueError(f"save_conditions: expected 'CONDITION value tag', such as 'NOT_SUBSTR PRIMARY ImageType', found {line!r}")
     if value.startswith("[") and value.endswith("]"):
         return {"condition_type": kind, "value": [part.strip() for part in value[1:-1].split(",") if part.strip()], "dicom_tag": tag}
     return {"condition_type": kind, "value": value, "dicom_tag": tag}

@@ -197,8 +197,9 @@ class Work:
     known: Known | None = field(default=None, repr=False)
     pixels: PixelReport | None = None
     findings: tuple[Finding, ...] = ()
-    original_digest: str = ""
     encoded: bytes = field(default=b"", repr=False)
+    url_deid: str = ""
+    bytes_out: int = 0
     new_ids: tuple[str, str, str, str] = ("", "", "", "")
     code: str = ""
     stage: str = ""

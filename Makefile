@@ -1,0 +1,56 @@
+# make demo   de-identify a small archive and query its audit
+# make test   the tests
+# Both create the environment on their first call and are quick afterwards.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := 0.13.8
+export UV_LINK_MODE ?= copy
+
+.PHONY: demo test lint lock bench clean
+
+# pydicom's bundled files, a third of them not DICOM or broken on purpose, and 24 images with a patient's identity burned in.
+demo: $(VENV)/.demo demo/archive
+	$(BIN)/dicom-deid run --config configs/basic.yaml --input demo/archive --output demo/out --secret-file demo/secret --workers 2
+	@echo; cat configs/sql/demo.sql; cd demo/out && ../../$(BIN)/python -c "import duckdb; print(duckdb.sql(open('../../configs/sql/demo.sql').read()))"
+
+demo/archive:
+	@rm -rf demo && mkdir demo
+	@$(BIN)/python -c "import secrets; print(secrets.token_hex(32))" > demo/secret
+	$(BIN)/dicom-deid synth demo/synth --count 24 --clean 6
+	@cp -R $$($(BIN)/python -c "import pydicom.data, pathlib; print(pathlib.Path(pydicom.data.__file__).parent)")/test_files demo/bundled
+	@mkdir demo/.archive && mv demo/bundled demo/synth/dicom demo/.archive && mv demo/.archive demo/archive
+
+test: $(VENV)/.test
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	@$(BIN)/python -m tests.bench
+
+$(VENV)/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else "Python 3.11 or 3.12 is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV)
+
+$(VENV)/.demo: setup.py requirements.txt $(VENV)/bin/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable .
+	@touch $@
+
+$(VENV)/.test: setup.py requirements.txt $(VENV)/bin/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[dev,spark,aws,gcp,azure]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test tests/bench/overrides.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --override tests/bench/overrides.txt --editable '.[bench]'
+	@touch $@
+
+lock: $(VENV)/bin/uv
+	$(BIN)/uv pip compile setup.py --all-extras --universal --python-version 3.11 --override tests/bench/overrides.txt --quiet --no-annotate --output-file requirements.txt
+
+clean:
+	rm -rf $(VENV) demo

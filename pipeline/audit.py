@@ -1,0 +1,204 @@
+"""The audit: one Arrow schema for its three tables, their writer, their compaction and their readers.
+
+Workers write small parts as they go, so that a run that dies loses little; the driver compacts them at the end into a bounded number of
+files and drops the second row of an instance that a retried bundle wrote twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.storage import Store
+from transforms.types import Outcome
+
+SCHEMA_VERSION = 1
+ROWS_PER_FILE = 1_000_000
+MAX_FILE_BYTES = 4 * 1024**3
+
+_RUN = [("run_id", pa.string()), ("schema_version", pa.int32())]
+_NEW_IDS = [(name, pa.string()) for name in ("PatientID_deid", "StudyInstanceUID_deid", "SeriesInstanceUID_deid", "SOPInstanceUID_deid")]
+
+INSTANCES = pa.schema(
+    [
+        ("instance_id", pa.string()),
+        ("status", pa.string()),
+        ("code", pa.string()),
+        ("stage", pa.string()),
+        ("detail", pa.string()),
+        ("modality", pa.string()),
+        ("sop_class", pa.string()),
+        ("transfer_syntax", pa.string()),
+        ("frames", pa.int32()),
+        ("bytes_in", pa.int64()),
+        ("bytes_out", pa.int64()),
+        ("save_condition", pa.bool_()),
+        ("save_condition_series_agg", pa.bool_()),
+        ("url_deid", pa.string()),
+        *_NEW_IDS,
+        ("pixels_cleaned", pa.bool_()),
+        ("frames_masked", pa.int32()),
+        ("boxes_masked", pa.int32()),
+        ("entities", pa.int32()),
+        (
+            "frame_decisions",
+            pa.list_(pa.struct([("first", pa.int32()), ("count", pa.int32()), ("method", pa.string()), ("masked", pa.int32())])),
+        ),
+        *[(f"seconds_{stage}", pa.float32()) for stage in ("read", "mask", "tags", "verify", "write")],
+        *_RUN,
+    ]
+)
+ENTITIES = pa.schema(
+    [
+        ("instance_id", pa.string()),
+        ("tag_path", pa.string()),
+        ("vr", pa.string()),
+        ("frame", pa.int32()),
+        *[(name, pa.int32()) for name in "xywh"],
+        ("entity_type", pa.string()),
+        ("score", pa.float32()),
+        ("detector", pa.string()),
+        ("rule", pa.string()),
+        ("action", pa.string()),
+        ("text_hash", pa.string()),
+        *_RUN,
+    ]
+)
+_CONDITION = pa.struct([("value", pa.string()), ("condition_type", pa.string()), ("dicom_tag", pa.string())])
+CROSSWALK = pa.schema(
+    [
+        ("instance_id", pa.string()),
+        ("url", pa.string()),
+        ("url_deid", pa.string()),
+        ("status", pa.string()),
+        ("code", pa.string()),
+        *[(name, pa.string()) for name in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")],
+        *_NEW_IDS,
+        (
+            "save_conditions_evaluations",
+            pa.list_(pa.struct([("condition", _CONDITION), ("tag_value", pa.string()), ("evaluated_value", pa.bool_())])),
+        ),
+        ("save_condition", pa.bool_()),
+        ("save_condition_series_agg", pa.bool_()),
+        ("save_disabling_urls_series_agg", pa.list_(pa.string())),
+        *_RUN,
+    ]
+)
+TABLES: dict[str, pa.Schema] = {"audit/instances": INSTANCES, "audit/entities": ENTITIES, "restricted/crosswalk": CROSSWALK}
+
+
+class AuditWriter:
+    """Writes the rows of outcomes as parts of the three tables.
+
+    A part is named by the instances in it, so that a bundle that is run again writes the same object again. The crosswalk goes last: an
+    instance counts as finished when its crosswalk row is there.
+    """
+
+    def __init__(self, store: Store, output: str, run_id: str) -> None:
+        self._store, self._output, self._run_id = store, output, run_id
+
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Write one part of each table; nothing for no outcomes."""
+        if not outcomes:
+            return
+        ids = sorted(outcome.instance_id for outcome in outcomes)
+        name = f"{self._run_id}.part-{hashlib.sha256(''.join(ids).encode()).hexdigest()[:24]}.parquet"
+        rows = {
+            "audit/entities": [row for outcome in outcomes for row in outcome.entities],
+            "audit/instances": [outcome.instance for outcome in outcomes],
+            "restricted/crosswalk": [outcome.crosswalk for outcome in outcomes],
+        }
+        for table, items in rows.items():
+            if items:
+                tagged = [row | {"run_id": self._run_id, "schema_version": SCHEMA_VERSION} for row in items]
+                self._store.write_atomic(self._store.join(self._output, *table.split("/"), name), encode(tagged, TABLES[table]))
+
+
+def encode(rows: list[dict[str, Any]], schema: pa.Schema) -> bytes:
+    """Rows as one Parquet file in memory; keys that the schema lacks are an error of the program, so they raise."""
+    names = set(schema.names)
+    unknown = {key for row in rows for key in row} - names
+    if unknown:
+        raise KeyError(f"columns {sorted(unknown)} are not in the audit schema")
+    return _to_bytes(pa.Table.from_pylist(rows, schema=schema))
+
+
+def files(store: Store, output: str, table: str) -> list[str]:
+    """URIs of the Parquet files of one table, sorted; empty when there are none."""
+    folder = store.join(output, *table.split("/"))
+    return sorted(source.uri for source in store.list_files(folder) if source.uri.endswith(".parquet"))
+
+
+def read(store: Store, output: str, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """One Arrow table per file of ``table``, with the columns asked for."""
+    for uri in files(store, output, table):
+        yield pq.read_table(io.BytesIO(store.read_all(uri, MAX_FILE_BYTES)), columns=list(columns) if columns else None)
+
+
+def compact(store: Store, output: str) -> dict[str, int]:
+    """Merge the parts of each table into files of at most `ROWS_PER_FILE` rows; returns the rows per table.
+
+    Safe to interrupt: merged files are whole before parts are removed, and what is there twice is dropped by the next compaction.
+    An instance that has rows of several runs (redone) keeps those of the latest run.
+    """
+    counts = {}
+    latest = _latest_runs(store, output)
+    for table, schema in TABLES.items():
+        parts = files(store, output, table)
+        if not any(".part-" in uri for uri in parts):
+            counts[table] = sum(pq.read_metadata(io.BytesIO(store.read_all(uri, MAX_FILE_BYTES))).num_rows for uri in parts)
+            continue
+        counts[table] = _merge(store, output, table, schema, parts, latest)
+    return counts
+
+
+def _latest_runs(store: Store, output: str) -> dict[str, str]:
+    """The latest run that has a crosswalk row for each instance; run ids sort by time."""
+    latest: dict[str, str] = {}
+    for part in read(store, output, "restricted/crosswalk", ["instance_id", "run_id"]):
+        for instance_id, run_id in zip(part["instance_id"].to_pylist(), part["run_id"].to_pylist(), strict=True):
+            if latest.get(instance_id, "") <= run_id:
+                latest[instance_id] = run_id
+    return latest
+
+
+def _merge(store: Store, output: str, table: str, schema: pa.Schema, parts: list[str], latest: dict[str, str]) -> int:
+    owner: dict[str, str] = {}
+    batches: list[pa.Table] = []
+    for uri in parts:
+        data = pq.read_table(io.BytesIO(store.read_all(uri, MAX_FILE_BYTES)), schema=schema)
+        ids = data["instance_id"].to_pylist()
+        runs = data["run_id"].to_pylist()
+        keep = [latest.get(i) == run and owner.setdefault(i, uri) == uri for i, run in zip(ids, runs, strict=True)]
+        batches.append(data.filter(pa.array(keep)))
+    merged = pa.concat_tables(batches)
+    stamp = max((run for run in latest.values()), default="none")
+    written = []
+    for number, start in enumerate(range(0, merged.num_rows, ROWS_PER_FILE)):
+        uri = store.join(output, *table.split("/"), f"{stamp}-{number:05d}.parquet")
+        store.write_atomic(uri, _to_bytes(merged.slice(start, ROWS_PER_FILE)))
+        written.append(uri)
+    for uri in parts:
+        if uri not in written:
+            store.delete(uri)
+    return int(merged.num_rows)
+
+
+def _to_bytes(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def count_status(tables: Iterable[pa.Table]) -> dict[str, int]:
+    """Rows per status."""
+    counts: dict[str, int] = {}
+    for table in tables:
+        for item in table["status"].value_counts().to_pylist():
+            counts[item["values"]] = counts.get(item["values"], 0) + item["counts"]
+    return counts

@@ -1,0 +1,88 @@
+"""The Beam graph: the same one in process, on Dataflow and on Beam's Spark runner."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline.manifest import read_shard
+from pipeline.worker import Job
+from transforms.beam.base import OUTCOMES
+from transforms.beam.decide_series import DecideSeriesDoFn
+from transforms.beam.deidentify_tags import DeidentifyTagsDoFn
+from transforms.beam.mask_text import MaskTextDoFn
+from transforms.beam.read_header import ReadHeaderDoFn
+from transforms.beam.save_conditions import SaveConditionsDoFn
+from transforms.beam.verify import VerifyDoFn
+from transforms.beam.write import WriteDoFn
+from transforms.beam.write_audit import WriteAuditDoFn
+from transforms.series.aggregate import series_key
+from transforms.types import Header
+
+RUNNERS = {"local": "FnApiRunner", "dataflow": "DataflowRunner", "beam-spark": "SparkRunner"}
+FINISHED = "finished"
+
+
+def options(runner: str, workers: int, extra: Sequence[str] = ()) -> PipelineOptions:
+    """Beam's options for one of our runner names; ``extra`` are the user's own and come last."""
+    flags = [f"--runner={RUNNERS[runner]}"]
+    if runner == "local":
+        flags += [f"--direct_num_workers={workers}", f"--direct_running_mode={'multi_processing' if workers > 1 else 'in_memory'}"]
+    elif runner == "dataflow":
+        flags += [f"--max_num_workers={workers}"] if workers > 1 else []
+    return PipelineOptions([*flags, *extra])
+
+
+def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions) -> None:
+    """Build the graph over the shards of the work list and run it to its end."""
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    with beam.Pipeline(options=pipeline_options) as root:
+        build(root, job, shards)
+
+
+def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:
+    """The way of an instance; see the diagram in the README."""
+    items = (
+        root
+        | "ListShards" >> beam.Create(list(shards))
+        | "SpreadShards" >> beam.Reshuffle()
+        | "ReadShard" >> beam.FlatMap(partial(read_shard, job.store))
+        | "SplitFinished" >> beam.ParDo(_SplitFinished()).with_outputs(FINISHED, main="pending")
+    )
+    opened = (
+        items.pending
+        | "SpreadSources" >> beam.Reshuffle()
+        | "ReadHeader" >> beam.ParDo(ReadHeaderDoFn(job.open)).with_outputs(OUTCOMES, main="opened")
+    )
+    headers = opened.opened | "EvaluateSaveConditions" >> beam.ParDo(SaveConditionsDoFn(job.open))
+    decided = (
+        (headers, items[FINISHED])
+        | "JoinFinished" >> beam.Flatten()
+        | "GroupBySeries" >> beam.GroupByKey()
+        | "DecideSeries" >> beam.ParDo(DecideSeriesDoFn(job.open)).with_outputs(OUTCOMES, main="chunks")
+    )
+    saved = (
+        decided.chunks
+        | "SpreadChunks" >> beam.Reshuffle()
+        | "MaskText" >> beam.ParDo(MaskTextDoFn(job.open))
+        | "DeidentifyTags" >> beam.ParDo(DeidentifyTagsDoFn(job.open))
+        | "Verify" >> beam.ParDo(VerifyDoFn(job.open))
+        | "Write" >> beam.ParDo(WriteDoFn(job.open))
+    )
+    # One writer per branch rather than one after a Flatten: each stays fused with what feeds it, so that rows are written as files are.
+    for label, outcomes in (("Unreadable", opened[OUTCOMES]), ("Filtered", decided[OUTCOMES]), ("Saved", saved)):
+        outcomes | f"WriteAudit{label}" >> beam.ParDo(WriteAuditDoFn(job.write_audit))
+
+
+class _SplitFinished(beam.DoFn):
+    """Headers that an earlier run finished go straight to their series; sources go to be read."""
+
+    def process(self, element: object) -> Iterator[object]:
+        if isinstance(element, Header):
+            yield beam.pvalue.TaggedOutput(FINISHED, (series_key(element), element))
+        else:
+            yield element

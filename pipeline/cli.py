@@ -1,0 +1,88 @@
+"""The command line: ``dicom-deid run | inspect | verify | report | synth | score``.
+
+Exit status: 0 done and reconciled; 1 done, and something is not as it should be; 2 a configuration that cannot be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+from transforms.errors import ConfigError, DeidError
+
+COMMANDS = {
+    "run": ("pipeline.commands.run", "de-identify an archive"),
+    "inspect": ("pipeline.commands.inspect", "show what would be done to one file; writes nothing"),
+    "verify": ("pipeline.commands.verify", "reconcile the counts of an output and scan its files for leaks"),
+    "report": ("pipeline.commands.report", "write a self-contained HTML report of an output"),
+    "synth": ("pipeline.synth", "burn known text into real images, with its truth"),
+    "score": ("pipeline.score", "score an output against a truth file"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. No traceback reaches the terminal: it could show values."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    argv, extra = _split(argv)
+    module, options = _parse(argv, extra)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return int(module.main(options))
+    except ConfigError as exc:
+        print(f"dicom-deid: {exc}", file=sys.stderr)
+        return 2
+    except DeidError as exc:
+        print(f"dicom-deid: failed with {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("dicom-deid: interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nobody reads on: `dicom-deid inspect … | head`
+        return 0
+    except Exception as exc:
+        if os.environ.get("DICOM_DEID_DEBUG"):
+            raise
+        print(f"dicom-deid: stopped by {_chain(exc)}; DICOM_DEID_DEBUG=1 shows where, and may show PHI", file=sys.stderr)
+        return 1
+
+
+def _parse(argv: Sequence[str], extra: list[str]) -> tuple[ModuleType, argparse.Namespace]:
+    """Only the module of the command that was asked for is imported."""
+    parser = argparse.ArgumentParser(prog="dicom-deid", description="De-identify archives of DICOM files.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    modules = {}
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if name == chosen:
+            modules[name] = import_module(module)
+            modules[name].add_arguments(command)
+    options = parser.parse_args(argv)
+    if extra and options.command != "run":
+        parser.error("options after -- are for 'run'")
+    options.engine_options = extra
+    return modules[options.command], options
+
+
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Everything after ``--`` goes to Beam or Spark."""
+    if "--" in argv:
+        at = argv.index("--")
+        return argv[:at], argv[at + 1 :]
+    return argv, []
+
+
+def _chain(exc: BaseException) -> str:
+    """The types of an exception and of its causes, without their texts."""
+    names = []
+    current: BaseException | None = exc
+    while current is not None:
+        names.append(type(current).__name__)
+        current = current.__cause__ or current.__context__
+    return " from ".join(names)

@@ -1,0 +1,66 @@
+"""``dicom-deid run``: de-identify an archive."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pipeline import settings
+from pipeline.run import Summary, execute
+from pipeline.storage import join
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``run``."""
+    parser.add_argument("--config", required=True, help="policy, such as configs/basic.yaml")
+    parser.add_argument(
+        "--input", required=True, nargs="+", action="extend", metavar="URI", help="directories, globs, files, @list.txt, or manifests of URIs (.csv, .parquet)"
+    )
+    parser.add_argument("--output", required=True, help="directory or URI; holds instances/, audit/, restricted/ and run.json")
+    parser.add_argument("--runner", default="local", help="local (default), dataflow, spark or beam-spark; Beam's own names are accepted")
+    parser.add_argument("--workers", type=int, default=1, help="processes on this machine, or the most workers of a cluster (default 1)")
+    parser.add_argument("--secret-file", help="file, env://, gcp-secret:// or aws-secret:// with the secret; default: $DICOM_DEID_SECRET")
+    parser.add_argument("--ephemeral-secret", action="store_true", help="a random secret, for trying things out")
+    parser.add_argument("--max-quarantined", type=int, help="exit with status 1 when more inputs than this are quarantined")
+    parser.add_argument("--redo", action="store_true", help="do everything again, even what an earlier run finished")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run; 0 only if every input has exactly one row."""
+    if options.ephemeral_secret:
+        print("dicom-deid: ephemeral secret: results of this run cannot be linked with those of another", file=sys.stderr)
+    chosen = settings.make(
+        config=options.config,
+        inputs=options.input,
+        output=options.output,
+        secret_file=options.secret_file,
+        ephemeral_secret=options.ephemeral_secret,
+        runner=options.runner,
+        workers=options.workers,
+        max_quarantined=options.max_quarantined,
+        redo=options.redo,
+        engine_options=options.engine_options,
+    )
+    summary = execute(chosen)
+    print(render(summary, chosen.output))
+    too_many = chosen.max_quarantined is not None and summary.counts["quarantined"] > chosen.max_quarantined
+    if too_many:
+        print(f"dicom-deid: {summary.counts['quarantined']} quarantined, --max-quarantined is {chosen.max_quarantined}", file=sys.stderr)
+    if not summary.reconciled:
+        print(f"dicom-deid: {summary.unaccounted} inputs are unaccounted for; run the same command again", file=sys.stderr)
+    return 0 if summary.reconciled and not too_many else 1
+
+
+def render(summary: Summary, output: str) -> str:
+    """What a person wants to know at the end of a run."""
+    counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items())
+    finished_before = summary.inputs - summary.done
+    before = f" ({finished_before} of them by an earlier run)" if finished_before else ""
+    return "\n".join(
+        [
+            f"{summary.inputs} inputs{before}: {counts}, {summary.unaccounted} unaccounted for; {summary.seconds:.1f} s",
+            f"files   {join(output, 'instances')}",
+            f"audit   {join(output, 'audit')}",
+            f"private {join(output, 'restricted')}",
+        ]
+    )

@@ -1,0 +1,78 @@
+"""What earlier runs left in an output: the settings they ran with, and the inputs that they finished."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipeline import audit
+from pipeline.storage import Store, join
+from transforms.errors import Code, ConfigError
+from transforms.types import Header
+
+PASSING = {Code.READ_FAILED, Code.WRITE_FAILED, Code.CHANGED_DURING_RUN, Code.INTERNAL}
+"""Reasons that may be gone the next time: inputs that ended so are done again by a rerun."""
+MAX_RUN_JSON_BYTES = 16 * 1024**2
+
+
+def load_run(store: Store, output: str) -> dict[str, Any] | None:
+    """``run.json`` of an output, or None."""
+    uri = join(output, "run.json")
+    if not store.exists(uri):
+        return None
+    record: dict[str, Any] = json.loads(store.read_all(uri, MAX_RUN_JSON_BYTES))
+    return record
+
+
+def save_run(store: Store, output: str, record: dict[str, Any]) -> None:
+    """Replace ``run.json``."""
+    store.write_atomic(join(output, "run.json"), json.dumps(record, indent=2).encode() + b"\n")
+
+
+def check_same(earlier: dict[str, Any] | None, settings: dict[str, str]) -> None:
+    """Refuse to continue an output under other settings: half of it would follow another policy or be linked by another secret.
+
+    Raises:
+        ConfigError: names what differs.
+    """
+    if earlier is None:
+        return
+    differing = [key for key, value in settings.items() if earlier.get("settings", {}).get(key) != value]
+    if differing:
+        raise ConfigError(
+            f"the output was made with another {', '.join(differing)}; use another output, or --redo to do all again"
+        )
+
+
+def finished(store: Store, output: str) -> dict[str, Header]:
+    """Headers of the inputs that earlier runs finished, by URI; the latest run counts."""
+    columns = ["instance_id", "url", "status", "code", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
+    found: dict[str, tuple[str, Header]] = {}
+    for table in audit.read(store, output, "restricted/crosswalk", [*columns, "save_condition", "run_id"]):
+        for row in table.to_pylist():
+            if found.get(row["url"], ("",))[0] > row["run_id"]:
+                continue
+            if row["code"] in PASSING:
+                found.pop(row["url"], None)
+                continue
+            header = Header(
+                instance_id=row["instance_id"],
+                uri=row["url"],
+                size=0,
+                study_uid=row["StudyInstanceUID"] or "",
+                series_uid=row["SeriesInstanceUID"] or "",
+                sop_uid=row["SOPInstanceUID"] or "",
+                patient_id=row["PatientID"] or "",
+                save=bool(row["save_condition"]),
+                finished=row["status"],
+            )
+            found[row["url"]] = (row["run_id"], header)
+    return {url: header for url, (_, header) in found.items()}
+
+
+def saved_urls(store: Store, output: str) -> set[str]:
+    """URIs of the files that the output's crosswalk says were saved."""
+    urls: set[str] = set()
+    for table in audit.read(store, output, "restricted/crosswalk", ["url_deid"]):
+        urls.update(url for url in table["url_deid"].to_pylist() if url)
+    return urls

@@ -1,0 +1,135 @@
+"""The driver of a run: list, leave out what is finished, launch the engine, compact the audit, reconcile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pipeline import audit, history, progress
+from pipeline.inputs import expand
+from pipeline.manifest import write_shards
+from pipeline.secret import resolve
+from pipeline.settings import Settings
+from pipeline.storage import join
+from pipeline.worker import Job, silence
+from transforms.errors import ConfigError
+from transforms.pixels.engines.registry import check_engine
+from transforms.tags.identity import Identity
+from transforms.tags.table import EDITIONS
+from transforms.types import Header, Source, Status
+
+PACKAGES = ("dicom-deid-pipeline", "apache-beam", "pydicom", "numpy", "opencv-python-headless", "rapidocr", "openvino", "presidio-analyzer")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended.
+
+    Attributes:
+        inputs: files that were given.
+        counts: rows by status, over these inputs.
+        unaccounted: inputs without a row, or with more than one.
+        done: inputs that this run worked on; the rest was finished before.
+    """
+
+    run_id: str
+    inputs: int
+    counts: dict[str, int]
+    unaccounted: int
+    done: int
+    seconds: float
+
+    @property
+    def reconciled(self) -> bool:
+        """Every input has exactly one row."""
+        return self.unaccounted == 0
+
+
+def execute(settings: Settings) -> Summary:
+    """Run the job to its end.
+
+    Raises:
+        ConfigError: before anything is read, when the run cannot be done as asked.
+    """
+    silence()
+    started = time.monotonic()
+    check_engine(settings.policy.pixels)
+    identity = Identity(resolve(settings.secret))
+    fingerprint = {
+        "policy": settings.policy.fingerprint(),
+        "secret": identity.fingerprint(),
+        "tables": ", ".join(f"{name} {edition}" for name, edition in sorted(EDITIONS.items())),
+    }
+    earlier = history.load_run(settings.store, settings.output)
+    if not settings.redo:
+        history.check_same(earlier, fingerprint)
+    sources = list(expand(settings.inputs, settings.store, settings.output))
+    known = {} if settings.redo else history.finished(settings.store, settings.output)
+    pending = [source for source in sources if source.uri not in known]
+    run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    record: dict[str, Any] = {
+        "run_id": run_id,
+        "state": "running",
+        "policy": settings.policy.name,
+        "settings": fingerprint,
+        "runner": settings.runner,
+        "workers": settings.workers,
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+    if pending:
+        before = history.saved_urls(settings.store, settings.output) if settings.redo else set()
+        history.save_run(settings.store, settings.output, record)
+        _launch(settings, run_id, pending, known.values())
+        audit.compact(settings.store, settings.output)
+        for stale in sorted(before - history.saved_urls(settings.store, settings.output)):
+            settings.store.delete(stale)
+    counts, unaccounted = reconcile(settings, identity, [source.uri for source in sources])
+    summary = Summary(run_id, len(sources), counts, unaccounted, len(pending), round(time.monotonic() - started, 3))
+    if pending:
+        record |= {"state": "finished", "inputs": summary.inputs, "done": summary.done, "counts": counts, "unaccounted": unaccounted}
+        history.save_run(settings.store, settings.output, record | {"seconds": summary.seconds})
+    return summary
+
+
+def reconcile(settings: Settings, identity: Identity, uris: Iterable[str]) -> tuple[dict[str, int], int]:
+    """Rows by status over these inputs, and how many of them have no row or more than one."""
+    rows: dict[str, list[str]] = {}
+    for table in audit.read(settings.store, settings.output, "audit/instances", ["instance_id", "status"]):
+        for instance_id, status in zip(table["instance_id"].to_pylist(), table["status"].to_pylist(), strict=True):
+            rows.setdefault(instance_id, []).append(status)
+    counts = {status.value: 0 for status in Status}
+    unaccounted = 0
+    for uri in uris:
+        found = rows.get(identity.token("instance", uri, 32), [])
+        if len(found) == 1:
+            counts[found[0]] += 1
+        else:
+            unaccounted += 1
+    return counts, unaccounted
+
+
+def _launch(settings: Settings, run_id: str, pending: list[Source], known: Iterable[Header]) -> None:
+    """Run the engine over what is pending."""
+    store, output = settings.store, settings.output
+    shards = write_shards(store, join(output, "restricted", "manifests", run_id), [*pending, *known])
+    with progress.shown(len(pending)) if settings.runner == "local" else nullcontext() as folder:
+        job = Job(run_id, settings.policy.model_dump_json(), settings.secret, output, store, settings.redo, folder)
+        if settings.runner == "spark":
+            raise ConfigError("the runner 'spark' is not part of this version; use local, dataflow or beam-spark")
+        from pipeline import beam  # imported late: it takes seconds, and a configuration error should not
+
+        beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options))
+    for shard in shards:
+        store.delete(shard)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

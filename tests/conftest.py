@@ -1,0 +1,28 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SECRET = "a test secret of more than sixteen bytes"
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real files with truth for burned-in text; tests that need it are skipped, with this reason, where it is absent."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+    folder = Path(os.environ.get("DICOM_DEID_CORPUS", default))
+    if not (folder / "manifest.csv").is_file():
+        pytest.skip("the corpus of real files is absent (set DICOM_DEID_CORPUS to its folder)")
+    return folder
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    """A file that holds the test secret."""
+    path = tmp_path / "secret"
+    path.write_text(SECRET)
+    return path

@@ -1,0 +1,197 @@
+"""The whole job on real files, in one process and in several."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pydicom
+import pytest
+
+from pipeline.cli import main
+from tests.end_to_end import archive
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = str(ROOT / "configs" / "basic.yaml")
+
+
+def deid(inputs: Path, output: Path, secret: Path, *extra: str, config: str = CONFIG) -> int:
+    return main(["run", "--config", config, "--input", str(inputs), "--output", str(output), "--secret-file", str(secret), *extra])
+
+
+def rows(output: Path, table: str, columns: str = "*", where: str = "true") -> list[tuple[object, ...]]:
+    found = duckdb.sql(f"select {columns} from '{output}/{table}/*.parquet' where {where} order by all")
+    return found.fetchall()
+
+
+def tree(output: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(output)): path.read_bytes() for path in sorted((output / "instances").rglob("*.dcm"))}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path, int]:
+    """An archive, its output, the secret, and the number of files."""
+    folder = tmp_path_factory.mktemp("run")
+    secret = folder / "secret"
+    secret.write_text("a test secret of more than sixteen bytes")
+    count = archive.mixed(folder / "in")
+    assert deid(folder / "in", folder / "out", secret) == 0
+    return folder / "in", folder / "out", secret, count
+
+
+def test_every_input_has_exactly_one_row(finished: tuple[Path, Path, Path, int]) -> None:
+    inputs, output, _, count = finished
+    found = rows(output, "restricted/crosswalk", "url, status, code")
+    assert len(found) == count
+    assert {Path(str(url).removeprefix("file://")) for url, _, _ in found} == {path for path in inputs.rglob("*") if path.is_file()}
+    by_name = {Path(str(url)).name: (status, code) for url, status, code in found}
+    assert by_name["Zyxwandt_notes.txt"] == ("filtered", "not_dicom")
+    assert by_name["DICOMDIR"] == ("filtered", "dicomdir")
+    assert by_name["empty.dcm"] == ("filtered", "empty")
+    assert by_name["copy_of_first"] == ("filtered", "duplicate")
+    assert by_name["MR_truncated.dcm"][0] == "quarantined"
+    assert by_name["one.dcm"] == ("saved", None)
+    record = json.loads((output / "run.json").read_text())
+    assert record["unaccounted"] == 0
+    assert sum(record["counts"].values()) == count
+
+
+def test_saved_files_read_and_decode_to_the_shape_they_had(finished: tuple[Path, Path, Path, int]) -> None:
+    _, output, _, _ = finished
+    found = rows(output, "restricted/crosswalk", "url, url_deid", "status = 'saved'")
+    assert found
+    for url, url_deid in found:
+        before = pydicom.dcmread(str(url).removeprefix("file://"), force=True)
+        after = pydicom.dcmread(str(url_deid).removeprefix("file://"))
+        assert after.PatientIdentityRemoved == "YES"
+        assert Path(str(url_deid)).stem == after.SOPInstanceUID == after.file_meta.MediaStorageSOPInstanceUID
+        if "PixelData" in before:
+            if not hasattr(before.file_meta, "TransferSyntaxUID"):
+                before.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+            assert after.pixel_array.shape == before.pixel_array.shape
+
+
+def test_an_image_without_text_keeps_its_pixel_data(finished: tuple[Path, Path, Path, int]) -> None:
+    _, output, _, _ = finished
+    for url, url_deid in rows(output, "restricted/crosswalk", "url, url_deid", "status = 'saved' and url like '%/ct/%'"):
+        before, after = (pydicom.dcmread(str(uri).removeprefix("file://")) for uri in (url, url_deid))
+        assert before.PixelData == after.PixelData
+
+
+def test_the_burned_in_name_is_masked_and_the_rest_stays(finished: tuple[Path, Path, Path, int]) -> None:
+    _, output, _, _ = finished
+    [(url, url_deid)] = rows(output, "restricted/crosswalk", "url, url_deid", "url like '%one.dcm'")
+    before, after = (pydicom.dcmread(str(uri).removeprefix("file://")) for uri in (url, url_deid))
+    ink = before.pixel_array == 2000
+    assert ink.sum() > 200
+    assert (after.pixel_array[ink] != 2000).mean() > 0.99
+    assert (before.pixel_array[40:] == after.pixel_array[40:]).all()
+    assert after.BurnedInAnnotation == "NO"
+    assert any(item.CodeValue == "113101" for item in after.DeidentificationMethodCodeSequence)
+
+
+def test_no_canary_leaves_the_restricted_folder(finished: tuple[Path, Path, Path, int]) -> None:
+    _, output, _, _ = finished
+    for path in output.rglob("*"):
+        if not path.is_file() or "restricted" in path.parts:
+            continue
+        name = str(path.relative_to(output)).lower()
+        texts = [path.read_bytes().lower()]
+        if path.suffix == ".parquet":
+            texts.append(str(duckdb.sql(f"select * from '{path}'").fetchall()).lower().encode())
+        for canary in archive.CANARIES:
+            assert canary not in name
+            assert all(canary.encode() not in text for text in texts), f"a canary is in {path.suffix} of {path.parent.name}"
+
+
+def test_a_second_run_does_no_work(finished: tuple[Path, Path, Path, int], capfd: pytest.CaptureFixture[str]) -> None:
+    inputs, output, secret, count = finished
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
+    assert deid(inputs, output, secret) == 0
+    assert f"{count} inputs ({count} of them by an earlier run)" in capfd.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()} == before
+
+
+def test_another_policy_or_secret_is_refused(
+    finished: tuple[Path, Path, Path, int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    inputs, output, _, _ = finished
+    other = tmp_path / "other"
+    other.write_text("another secret, also long enough")
+    assert deid(inputs, output, other) == 2
+    assert "another secret" in capfd.readouterr().err
+
+
+def test_several_processes_give_the_same_files_and_say_nothing_of_phi(
+    finished: tuple[Path, Path, Path, int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    inputs, output, secret, _ = finished
+    assert deid(inputs, tmp_path / "out", secret, "--workers", "2") == 0
+    assert tree(tmp_path / "out") == tree(output)
+    columns = "instance_id, status, code, save_condition, entities, boxes_masked"
+    assert rows(tmp_path / "out", "audit/instances", columns) == rows(output, "audit/instances", columns)
+    shown = "".join(capfd.readouterr()).lower()
+    assert not [canary for canary in archive.CANARIES if canary in shown]
+    assert "traceback" not in shown
+
+
+def test_a_run_that_is_killed_is_finished_by_running_it_again(finished: tuple[Path, Path, Path, int], tmp_path: Path) -> None:
+    inputs, output, secret, count = finished
+    command = [sys.executable, "-m", "pipeline", "run", "--config", CONFIG, "--input", str(inputs), "--output", str(tmp_path / "out")]
+    process = subprocess.Popen([*command, "--secret-file", str(secret)], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "out").glob("instances/**/*.dcm")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(tree(tmp_path / "out")) > 0
+    assert deid(inputs, tmp_path / "out", secret) == 0
+    assert tree(tmp_path / "out") == tree(output)
+    assert len(rows(tmp_path / "out", "audit/instances")) == count
+
+
+def test_redo_under_another_secret_leaves_nothing_of_the_old_one(tmp_path: Path, secret_file: Path) -> None:
+    archive.series(tmp_path / "in", 2)
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    old = tree(tmp_path / "out")
+    secret_file.write_text("another secret, also long enough")
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo") == 0
+    new = tree(tmp_path / "out")
+    assert len(new) == 2
+    assert not set(old) & set(new)
+    assert len(rows(tmp_path / "out", "audit/instances")) == 2
+
+
+def test_save_conditions_decide_by_series(tmp_path: Path, secret_file: Path) -> None:
+    archive.series(tmp_path / "in" / "wanted", 2, modality="MR", image_type="DERIVED\\SECONDARY")
+    archive.series(tmp_path / "in" / "primary", 2, modality="MR")
+    archive.series(tmp_path / "in" / "other", 2, modality="US", image_type="DERIVED\\SECONDARY")
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file, config=str(ROOT / "configs" / "save-conditions.yaml")) == 0
+    found = rows(tmp_path / "out", "restricted/crosswalk", "url, status, save_condition, save_condition_series_agg")
+    assert {(Path(str(url)).parent.name, status, one, series) for url, status, one, series in found} == {
+        ("wanted", "saved", True, True),
+        ("primary", "filtered", False, False),
+        ("other", "filtered", False, False),
+    }
+    [evaluations] = {
+        str(row) for (row,) in rows(tmp_path / "out", "restricted/crosswalk", "save_conditions_evaluations", "url like '%/other/%'")
+    }
+    assert "'condition_type': 'IN'" in evaluations
+    assert "'tag_value': 'US'" in evaluations
+    disabling = rows(tmp_path / "out", "restricted/crosswalk", "save_disabling_urls_series_agg", "url like '%/primary/%'")
+    assert len(disabling[0][0]) == 2
+
+
+def test_max_quarantined_is_fatal(tmp_path: Path, secret_file: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "broken.dcm").write_bytes(archive.bundled("MR_truncated.dcm").read_bytes())
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--max-quarantined", "0") == 1

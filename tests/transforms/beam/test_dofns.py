@@ -1,0 +1,117 @@
+"""Wiring of each DoFn: what it calls, and which output gets what. A fake worker, a real runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+
+from transforms.beam.base import OUTCOMES
+from transforms.beam.decide_series import DecideSeriesDoFn
+from transforms.beam.deidentify_tags import DeidentifyTagsDoFn
+from transforms.beam.mask_text import MaskTextDoFn
+from transforms.beam.read_header import ReadHeaderDoFn
+from transforms.beam.save_conditions import SaveConditionsDoFn
+from transforms.beam.verify import VerifyDoFn
+from transforms.beam.write import WriteDoFn
+from transforms.beam.write_audit import FLUSH_ROWS, WriteAuditDoFn
+from transforms.types import Chunk, Header, Outcome, SeriesDecision, Source, Status, Work
+
+GOOD = Header("id-1", "mem://1", 10, "1.2", "1.2.3", "1.2.3.4", "P")
+DECISION = SeriesDecision(True)
+
+
+def outcome(name: str, status: Status = Status.SAVED) -> Outcome:
+    return Outcome(name, status, {}, (), {})
+
+
+class FakeWorker:
+    """The methods of a Deidentifier, each marking what it was given."""
+
+    def open_header(self, source: Source) -> object:
+        return outcome(source.uri, Status.FILTERED) if source.uri == "bad" else source.uri
+
+    def evaluate(self, opened: object) -> Header:
+        return GOOD
+
+    def decide_series(self, headers: Iterable[Header]) -> Iterator[Chunk | Outcome]:
+        yield Chunk("key", tuple(headers), DECISION)
+        yield outcome("filtered", Status.FILTERED)
+
+    def mask_text(self, chunk: Chunk) -> Iterator[Work]:
+        return (Work(header, chunk.decision, stage="masked") for header in chunk.headers)
+
+    def deidentify_tags(self, work: Work) -> Work:
+        work.stage += " tagged"
+        return work
+
+    def verify(self, work: Work) -> Work:
+        work.stage += " verified"
+        return work
+
+    def write(self, work: Work) -> Outcome:
+        return outcome(f"{work.stage} written")
+
+
+@pytest.fixture
+def pipeline() -> Iterator[beam.Pipeline]:
+    with TestPipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as test_pipeline:
+        yield test_pipeline
+
+
+def test_read_header(pipeline: beam.Pipeline) -> None:
+    found = (
+        pipeline | beam.Create([Source("good"), Source("bad")]) | beam.ParDo(ReadHeaderDoFn(FakeWorker)).with_outputs(OUTCOMES, main="main")
+    )
+    assert_that(found.main, equal_to(["good"]), label="OpenedHeaders")
+    assert_that(found[OUTCOMES] | beam.Map(lambda item: item.instance_id), equal_to(["bad"]), label="Unreadable")
+
+
+def test_save_conditions_key_headers_by_series(pipeline: beam.Pipeline) -> None:
+    found = pipeline | beam.Create(["opened"]) | beam.ParDo(SaveConditionsDoFn(FakeWorker)) | beam.Values()
+    assert_that(found, equal_to([GOOD]), label="Headers")
+
+
+def test_decide_series(pipeline: beam.Pipeline) -> None:
+    found = pipeline | beam.Create([("key", [GOOD])]) | beam.ParDo(DecideSeriesDoFn(FakeWorker)).with_outputs(OUTCOMES, main="main")
+    assert_that(found.main, equal_to([Chunk("key", (GOOD,), DECISION)]), label="Chunks")
+    assert_that(found[OUTCOMES] | beam.Map(lambda item: item.instance_id), equal_to(["filtered"]), label="Filtered")
+
+
+def test_stages_follow_each_other(pipeline: beam.Pipeline) -> None:
+    found = (
+        pipeline
+        | beam.Create([Chunk("key", (GOOD,), DECISION)])
+        | beam.ParDo(MaskTextDoFn(FakeWorker))
+        | beam.ParDo(DeidentifyTagsDoFn(FakeWorker))
+        | beam.ParDo(VerifyDoFn(FakeWorker))
+        | beam.ParDo(WriteDoFn(FakeWorker))
+        | beam.Map(lambda item: item.instance_id)
+    )
+    assert_that(found, equal_to(["masked tagged verified written"]), label="Outcomes")
+
+
+def test_outcomes_are_counted_by_status() -> None:
+    with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
+        pipeline | beam.Create([Work(GOOD, DECISION)] * 3) | beam.ParDo(WriteDoFn(FakeWorker))
+    [counter] = pipeline.result.metrics().query()["counters"]
+    assert (counter.key.metric.namespace, counter.key.metric.name, counter.committed) == ("instances", "saved", 3)
+
+
+def test_audit_is_flushed_by_number_by_age_and_at_the_end() -> None:
+    batches: list[int] = []
+    now = [0.0]
+    dofn = WriteAuditDoFn(lambda outcomes: batches.append(len(outcomes)), clock=lambda: now[0])
+    dofn.start_bundle()
+    for _ in range(FLUSH_ROWS + 1):
+        dofn.process(outcome("a"))
+    assert batches == [FLUSH_ROWS]
+    now[0] = 60.0
+    dofn.process(outcome("b"))
+    dofn.process(outcome("c"))
+    dofn.finish_bundle()
+    assert batches == [FLUSH_ROWS, 2, 1]

@@ -1,0 +1,267 @@
+"""The one composer of the rooms: source in, header out; chunk in, outcomes out. What Beam, Spark and a plain call use.
+
+Every stage has the same contract: a failure becomes a failed Work with a code, its data is dropped, and no later stage touches it. No
+path hands an input through.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pydicom
+
+from transforms.errors import Code, DeidError
+from transforms.outcomes import header_outcome, work_outcome
+from transforms.pixels.cleaner import PixelCleaner
+from transforms.policy import Policy
+from transforms.read.header import HeaderFields, read_header
+from transforms.read.instance import complete_identity, read_instance
+from transforms.series.aggregate import chunks, decide
+from transforms.series.conditions import evaluate
+from transforms.tags.engine import TagDeidentifier
+from transforms.tags.identity import Identity
+from transforms.text.detector import PiiDetector
+from transforms.types import Chunk, Dataset, Header, Outcome, Source, Status, Work
+from transforms.verify.leaks import scan
+from transforms.verify.structure import check_structure
+
+FILTERING = {Code.NOT_DICOM, Code.DICOMDIR, Code.EMPTY, Code.SAVE_CONDITION, Code.DUPLICATE}
+"""Reasons that filter an input rather than quarantine it: there was no instance to be de-identified, or it was not wanted."""
+
+
+class InstanceStore(Protocol):
+    """What the composer needs of storage."""
+
+    def size(self, uri: str) -> int:
+        """Bytes of an object."""
+
+    def read_range(self, uri: str, start: int, end: int) -> bytes:
+        """Bytes ``start`` to ``end``, fewer at the end of the object."""
+
+    def read_all(self, uri: str, max_bytes: int | None = None, size: int | None = None) -> bytes:
+        """The whole object; DeidError when it is larger than ``max_bytes``, or not of the ``size`` that was listed."""
+
+    def write_if_absent(self, uri: str, data: bytes) -> bool:
+        """Write an object that must not exist; False when it does."""
+
+    def write_atomic(self, uri: str, data: bytes) -> None:
+        """Write an object that is never visible in part."""
+
+    def join(self, uri: str, *parts: str) -> str:
+        """``uri`` with path parts appended."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedHeader:
+    """A source whose header was read; lives within one stage."""
+
+    source: Source = field(repr=False)
+    instance_id: str
+    fields: HeaderFields = field(repr=False)
+
+
+class Deidentifier:
+    """Cleans instances under one policy. Built once per worker process; holds the secret and the models, so it is never pickled."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        identity: Identity,
+        store: InstanceStore,
+        output: str,
+        *,
+        overwrite: bool = False,
+        on_event: Callable[[str], None] | None = None,
+    ) -> None:
+        self.policy = policy
+        self._identity = identity
+        self._store = store
+        self._instances = store.join(output, "instances")
+        self._overwrite = overwrite
+        self._on_event = on_event or (lambda _: None)
+        self.pii = PiiDetector(policy.text)
+        self.tags = TagDeidentifier(policy.tags, identity, self.pii)
+        self.pixels = PixelCleaner(policy.pixels, policy.limits, self.pii)
+        self._written: set[str] = set()
+
+    # -- headers ------------------------------------------------------------------------------------------------------------------
+
+    def instance_id(self, uri: str) -> str:
+        """The opaque name of an input: 32 hexadecimal digits of the keyed hash of its URI."""
+        return self._identity.token("instance", uri, 32)
+
+    def open_header(self, source: Source) -> OpenedHeader | Outcome:
+        """Read a header; an input that is no readable DICOM instance is an outcome at once."""
+        instance_id = self.instance_id(source.uri)
+        size = source.size or 0
+        try:
+            size = self._store.size(source.uri) if source.size is None else source.size
+            fields = read_header(
+                lambda start, end: self._store.read_range(source.uri, start, end), size, self.policy.limits, name=instance_id
+            )
+        except Exception as exc:
+            code, detail = describe(exc)
+            status = Status.FILTERED if code in FILTERING else Status.QUARANTINED
+            return self._ended(header_outcome(blank_header(instance_id, source.uri, size), status, code, "read_header", detail))
+        self._on_event("header")
+        return OpenedHeader(Source(source.uri, size), instance_id, fields)
+
+    def evaluate(self, opened: OpenedHeader) -> Header:
+        """Evaluate the save conditions; the result is all that the shuffle carries."""
+        fields = opened.fields
+        evaluations = evaluate(self.policy.save_conditions, fields.dataset)
+        return Header(
+            instance_id=opened.instance_id,
+            uri=opened.source.uri,
+            size=opened.source.size or 0,
+            study_uid=fields.study_uid,
+            series_uid=fields.series_uid,
+            sop_uid=fields.sop_uid,
+            patient_id=fields.patient_id,
+            sop_class=fields.sop_class,
+            modality=fields.modality,
+            transfer_syntax=fields.transfer_syntax,
+            frames=fields.frames,
+            pixel_bytes=fields.pixel_bytes,
+            evaluations=evaluations,
+            save=all(item.evaluated_value for item in evaluations),
+        )
+
+    def decide_series(self, headers: Iterable[Header]) -> Iterator[Chunk | Outcome]:
+        """Aggregate a series' conditions: chunks of what is to be saved, outcomes of what is filtered."""
+        members = list(headers)
+        decision = decide(members, self.policy.series_aggregation)
+        wanted: list[Header] = []
+        for header in members:
+            keep = header.save if self.policy.series_aggregation == "instance" else decision.save
+            if header.finished is not None:
+                continue
+            if keep:
+                wanted.append(header)
+            else:
+                yield self._ended(header_outcome(header, Status.FILTERED, Code.SAVE_CONDITION, "save_conditions", decision=decision))
+        yield from chunks(wanted, decision, self.policy.limits)
+
+    # -- instances ----------------------------------------------------------------------------------------------------------------
+
+    def process(self, chunk: Chunk) -> Iterator[Outcome]:
+        """All stages of a chunk, one after the other: what an engine without DoFns calls."""
+        for work in self.mask_text(chunk):
+            yield self.write(self.verify(self.deidentify_tags(work)))
+
+    def mask_text(self, chunk: Chunk) -> Iterator[Work]:
+        """Read the instances of a chunk and hide burned-in text; one Work per instance, in order."""
+        self._written = set()
+        works = [Work(header, chunk.decision) for header in chunk.headers]
+        for work in works:
+            self._stage(work, "read", self._read)
+        alive = [work for work in works if work.status is None]
+        reports = self.pixels.clean([(work.dataset, work.known) for work in alive])
+
+        def mask(work: Work) -> None:
+            report = next(reports)
+            if isinstance(report, DeidError):
+                raise report
+            work.pixels, work.findings = report, report.findings
+
+        for work in works:
+            yield self._stage(work, "mask", mask)
+
+    def deidentify_tags(self, work: Work) -> Work:
+        """De-identify the tags in place; needs the result of `mask_text` to claim truthfully what was done."""
+        return self._stage(work, "tags", self._tags)
+
+    def verify(self, work: Work) -> Work:
+        """Encode the instance, and scan exactly these bytes for identifiers of the original."""
+        return self._stage(work, "verify", self._verify)
+
+    def write(self, work: Work) -> Outcome:
+        """Write the file under its final name, and say how the instance ended."""
+        self._stage(work, "write", self._write)
+        return self._ended(work_outcome(work, self._identity.token))
+
+    def _ended(self, outcome: Outcome) -> Outcome:
+        self._on_event(str(outcome.status))
+        return outcome
+
+    def _read(self, work: Work) -> None:
+        header = work.header
+        data = self._store.read_all(header.uri, self.policy.limits.max_instance_bytes, header.size)
+        work.dataset = read_instance(data, self.policy.limits)
+        complete_identity(work.dataset, header)
+        work.known = self.pii.known([work.dataset])
+
+    def _tags(self, work: Work) -> None:
+        findings = self.tags.apply(work.dataset, work.known, pixels=work.pixels)
+        work.findings = (*work.findings, *findings)
+        work.new_ids = new_ids(work.dataset)
+
+    def _verify(self, work: Work) -> None:
+        buffer = io.BytesIO()
+        pydicom.dcmwrite(buffer, work.dataset, enforce_file_format=True)
+        work.encoded = buffer.getvalue()
+        check_structure(work.encoded, work.dataset)
+        work.dataset = None
+        leaks = scan(work.encoded, self._identifiers(work))
+        if leaks:
+            raise DeidError(Code.LEAK_FOUND, f"{len(leaks)} elements, the first is {leaks[0].path}")
+
+    def _write(self, work: Work) -> None:
+        """One SOP Instance, one file: equal content a second time is a duplicate, different content a conflict."""
+        patient, study, series, instance = work.new_ids
+        uri = self._store.join(self._instances, patient, study, series, f"{instance}.dcm")
+        sibling = uri in self._written
+        if self._overwrite and not sibling:
+            self._store.write_atomic(uri, work.encoded)
+        elif not self._store.write_if_absent(uri, work.encoded):
+            equal = self._store.size(uri) == len(work.encoded) and self._store.read_all(uri, len(work.encoded)) == work.encoded
+            if sibling:
+                raise DeidError(Code.DUPLICATE if equal else Code.CONFLICTING_DUPLICATE, "another input has the same SOPInstanceUID")
+            if not equal:
+                raise DeidError(Code.OUTPUT_CONFLICT, "the output holds another file of this name; use an empty output, or --redo")
+        self._written.add(uri)
+        work.url_deid, work.bytes_out, work.status = uri, len(work.encoded), Status.SAVED
+        work.encoded = b""
+
+    def _identifiers(self, work: Work) -> Iterator[str]:
+        header = work.header
+        if work.known is not None:
+            yield from work.known.values
+        yield from (uid for uid in (header.study_uid, header.series_uid, header.sop_uid) if uid)
+
+    @staticmethod
+    def _stage(work: Work, stage: str, run: Callable[[Work], None]) -> Work:
+        """Run a stage of a Work that has not ended; turn any exception into a code, and drop the data."""
+        if work.status is not None:
+            return work
+        started = time.perf_counter()
+        try:
+            run(work)
+        except Exception as exc:
+            code, work.detail = describe(exc)
+            work.code, work.stage = str(code), stage
+            work.status = Status.FILTERED if code in FILTERING else Status.QUARANTINED
+            work.dataset, work.known, work.encoded = None, None, b""
+        work.seconds[stage] = time.perf_counter() - started
+        return work
+
+
+def describe(exc: Exception) -> tuple[Code, str]:
+    """Code and PHI-free detail of an exception; of a foreign one only its type is said."""
+    if isinstance(exc, DeidError):
+        return exc.code, exc.detail
+    return Code.INTERNAL, type(exc).__name__
+
+
+def blank_header(instance_id: str, uri: str, size: int) -> Header:
+    """A header of which only the source is known."""
+    return Header(instance_id, uri, size, study_uid="", series_uid="", sop_uid="", patient_id="")
+
+
+def new_ids(dataset: Dataset) -> tuple[str, str, str, str]:
+    """PatientID, Study, Series and SOP Instance UID of a de-identified data set."""
+    return str(dataset.PatientID), str(dataset.StudyInstanceUID), str(dataset.SeriesInstanceUID), str(dataset.SOPInstanceUID)

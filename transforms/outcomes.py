@@ -1,0 +1,145 @@
+"""Outcomes: how one input ended, as the rows of the audit. The only place where a Work becomes rows, so the only place to check for PHI.
+
+``instance`` and ``entities`` are shareable: they hold keyed hashes, new identifiers and terms of the standard. ``crosswalk`` is restricted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from transforms.errors import Code
+from transforms.types import Evaluation, Finding, FrameDecision, Header, Outcome, SeriesDecision, Status, Work
+
+_CODE_STRING = re.compile(r"[A-Z0-9_ ]{0,16}")
+_STANDARD_UID = re.compile(r"1\.2\.840\.10008\.[0-9.]{1,50}")
+
+Hash = Callable[[str, str], str]
+"""Keyed hash of (kind, value) in hexadecimal."""
+
+
+def work_outcome(work: Work, keyed: Hash) -> Outcome:
+    """The outcome of an instance that went through the stages; its status must be set."""
+    assert work.status is not None
+    saved = work.status is Status.SAVED
+    new = work.new_ids if saved else ("", "", "", "")
+    pixels = work.pixels
+    findings = work.findings if saved else ()
+    instance = {
+        **_instance(work.header, work.status, work.code, work.stage, work.detail),
+        "save_condition_series_agg": work.decision.save,
+        "url_deid": work.url_deid or None,
+        **_new_ids(new),
+        "bytes_out": work.bytes_out if saved else None,
+        "pixels_cleaned": pixels.cleaned if saved and pixels else None,
+        "frames_masked": len(pixels.changed_frames) if saved and pixels else None,
+        "boxes_masked": sum(f.action == "masked" for f in findings),
+        "entities": len(findings),
+        "frame_decisions": _run_lengths(pixels.frames) if pixels else None,
+        **{f"seconds_{stage}": seconds for stage, seconds in work.seconds.items()},
+    }
+    entities = tuple(_entity(work.header.instance_id, finding, keyed) for finding in findings)
+    return Outcome(work.header.instance_id, work.status, instance, entities, _crosswalk(work.header, work, work.decision, new))
+
+
+def header_outcome(
+    header: Header, status: Status, code: Code, stage: str, detail: str = "", decision: SeriesDecision | None = None
+) -> Outcome:
+    """The outcome of an instance that was never read whole: filtered by a save condition, not DICOM, or unreadable."""
+    instance = _instance(header, status, code, stage, detail)
+    instance["save_condition_series_agg"] = decision.save if decision else None
+    crosswalk = _crosswalk(header, None, decision, ("", "", "", ""))
+    return Outcome(header.instance_id, status, instance, (), crosswalk | {"status": str(status), "code": str(code)})
+
+
+def _instance(header: Header, status: Status, code: str, stage: str, detail: str) -> dict[str, Any]:
+    return {
+        "instance_id": header.instance_id,
+        "status": str(status),
+        "code": str(code) or None,
+        "stage": stage or None,
+        "detail": detail or None,
+        "modality": header.modality if _CODE_STRING.fullmatch(header.modality) else None,
+        "sop_class": header.sop_class if _STANDARD_UID.fullmatch(header.sop_class) else None,
+        "transfer_syntax": header.transfer_syntax if _STANDARD_UID.fullmatch(header.transfer_syntax) else None,
+        "frames": header.frames,
+        "bytes_in": header.size,
+        "save_condition": header.save,
+    }
+
+
+def _entity(instance_id: str, finding: Finding, keyed: Hash) -> dict[str, Any]:
+    box = finding.box
+    return {
+        "instance_id": instance_id,
+        "tag_path": finding.tag_path,
+        "vr": finding.vr,
+        "frame": finding.frame,
+        "x": box.x if box else None,
+        "y": box.y if box else None,
+        "w": box.w if box else None,
+        "h": box.h if box else None,
+        "entity_type": finding.entity_type or None,
+        "score": finding.score,
+        "detector": finding.detector or None,
+        "rule": finding.rule or None,
+        "action": finding.action,
+        "text_hash": keyed("text", finding.text) if finding.text else None,
+    }
+
+
+def _crosswalk(header: Header, work: Work | None, decision: SeriesDecision | None, new: tuple[str, str, str, str]) -> dict[str, Any]:
+    return {
+        "instance_id": header.instance_id,
+        "url": header.uri,
+        "url_deid": (work.url_deid or None) if work else None,
+        "status": str(work.status) if work else None,
+        "code": (work.code or None) if work else None,
+        "PatientID": header.patient_id,
+        "StudyInstanceUID": header.study_uid,
+        "SeriesInstanceUID": header.series_uid,
+        "SOPInstanceUID": header.sop_uid,
+        **_new_ids(new),
+        "save_conditions_evaluations": [_evaluation(item) for item in header.evaluations],
+        "save_condition": header.save,
+        "save_condition_series_agg": decision.save if decision else None,
+        "save_disabling_urls_series_agg": list(decision.disabling_uris) if decision else [],
+    }
+
+
+def _new_ids(new: tuple[str, str, str, str]) -> dict[str, str | None]:
+    names = ("PatientID_deid", "StudyInstanceUID_deid", "SeriesInstanceUID_deid", "SOPInstanceUID_deid")
+    return {name: value or None for name, value in zip(names, new, strict=True)}
+
+
+def _evaluation(item: Evaluation) -> dict[str, Any]:
+    """The condition's value is text; a list or a number is its JSON."""
+    condition = json.loads(item.condition)
+    value = condition.get("value")
+    return {
+        "condition": {
+            "value": value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False),
+            "condition_type": condition.get("condition_type"),
+            "dicom_tag": condition.get("dicom_tag"),
+        },
+        "tag_value": item.tag_value,
+        "evaluated_value": item.evaluated_value,
+    }
+
+
+def _run_lengths(frames: Iterable[FrameDecision]) -> list[dict[str, Any]]:
+    """Consecutive frames decided alike are one entry: a 300-frame cine is a few rows, not 300."""
+    runs: list[dict[str, Any]] = []
+    for frame in frames:
+        if (
+            runs
+            and runs[-1]["method"] == frame.method
+            and runs[-1]["masked"] == frame.masked
+            and runs[-1]["first"] + runs[-1]["count"] == frame.frame
+        ):
+            runs[-1]["count"] += 1
+        else:
+            runs.append({"first": frame.frame, "count": 1, "method": frame.method, "masked": frame.masked})
+    return runs
