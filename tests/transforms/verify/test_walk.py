@@ -52,6 +52,8 @@ def test_finds_every_element_in_every_encoding(syntax: str, undefined: bool) -> 
 def test_finds_what_pydicom_finds_in_bundled_files() -> None:
     compared = 0
     for path in sorted(Path(get_testdata_file("CT_small.dcm")).parent.glob("*.dcm")):
+        if "truncated" in path.name:  # refused before it is written
+            continue
         buffer = io.BytesIO()
         try:
             pydicom.dcmwrite(buffer, pydicom.dcmread(path), enforce_file_format=True)
