@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.pixels.engines.base import Image
+from transforms.pixels.frames import FrameReader
 from transforms.types import Dataset
 
 LOW_PERCENTILE = 1.0
@@ -46,6 +47,19 @@ class Window:
         return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
 
 
+def display(reader: FrameReader, index: int) -> Image:
+    """One ordinary view of a frame, for people: colour as it is, grey through the range of most pixels."""
+    if reader.info.colour:
+        return reader.rgb(index)
+    stored = reader.stored(index)
+    found = {window.name: window for window in windows(stored, None)}
+    window = found.get("percentile") or found.get("full")
+    grey = window.apply(stored) if window else np.zeros(stored.shape, np.uint8)
+    if reader.info.photometric == "MONOCHROME1":
+        grey = 255 - grey
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
 def grey_views(stored: NDArray[np.generic], dataset: Dataset) -> Iterator[View]:
     """Views of a one-sample frame (rows x columns), widest window first; windows that would show the same are left out."""
     for window in windows(stored, dataset):
@@ -53,8 +67,8 @@ def grey_views(stored: NDArray[np.generic], dataset: Dataset) -> Iterator[View]:
         yield View(window.name, np.repeat(grey[:, :, None], 3, axis=2))
 
 
-def windows(stored: NDArray[np.generic], dataset: Dataset) -> list[Window]:
-    """The distinct windows of a frame; none when all of its values are equal."""
+def windows(stored: NDArray[np.generic], dataset: Dataset | None) -> list[Window]:
+    """The distinct windows of a frame, with those of a header when one is given; none when all of its values are equal."""
     sample = _sample(stored)
     low, high = float(stored.min()), float(stored.max())
     if not high > low:
@@ -62,7 +76,7 @@ def windows(stored: NDArray[np.generic], dataset: Dataset) -> list[Window]:
     candidates = [Window("full", low, high)]
     bottom, top, ceiling = (float(value) for value in np.percentile(sample, (LOW_PERCENTILE, HIGH_PERCENTILE, ANATOMY_PERCENTILE)))
     candidates.append(Window("percentile", bottom, top))
-    candidates.extend(Window("header", *bounds) for bounds in header_windows(dataset))
+    candidates.extend(Window("header", *bounds) for bounds in (header_windows(dataset) if dataset is not None else ()))
     candidates.append(Window("above", ceiling, high))
     chosen: list[Window] = []
     shown: list[NDArray[np.float32]] = []
