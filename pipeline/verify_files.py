@@ -1,0 +1,204 @@
+"""Whether the saved files are what their rows and their own claims say, and hold no identifier of their originals.
+
+Files are checked in several processes, a bounded number at a time, so that an archive of any size takes the same memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import get_context
+from typing import Any
+
+import duckdb
+import pydicom
+from pydicom.encaps import parse_fragments
+from pydicom.pixels.utils import get_expected_length
+
+from pipeline.storage import Store
+from pipeline.verify_counts import Check
+from transforms.errors import DeidError
+from transforms.policy import LimitsPolicy, TextPolicy
+from transforms.read.instance import read_instance
+from transforms.read.quiet import silence_libraries
+from transforms.text.detector import PiiDetector
+from transforms.types import Dataset
+from transforms.verify.leaks import scan
+
+CODES = (
+    "unreadable",
+    "name",
+    "claim",
+    "uid",
+    "pixels",
+    "identifier",
+    "private",
+    "overlay",
+    "curve",
+    "preamble",
+    "original_unreadable",
+    "pixels_changed",
+)
+"""What can be wrong with a file; `transforms.verify.leaks` gives some of them."""
+_KEPT_BY_OPTION = {"113111": {"private"}, "113103": {"overlays", "curves"}}
+_CLEAN_PIXEL_DATA, _RETAIN_UIDS = "113101", "113110"
+_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+_BATCH = 32
+_BATCHES_PER_WORKER = 3
+_LIMITS = LimitsPolicy(max_instance_bytes=2**40)
+"""What the run's own limits let through is read whole here too."""
+_QUERY = """select s.instance_id, s.name, s.frames, s.pixels_cleaned, s.frames_masked, c.url,
+    c.PatientID, c.StudyInstanceUID, c.SeriesInstanceUID, c.SOPInstanceUID
+    from saved s join crosswalk c using (instance_id) where s.name is not null"""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A saved row with what its original was called. Restricted: it never leaves the process but to the workers."""
+
+    instance_id: str
+    path: str = field(repr=False)
+    frames: int | None
+    pixels_cleaned: bool | None
+    frames_masked: int | None
+    url: str = field(repr=False)
+    patient_id: str | None = field(repr=False)
+    study_uid: str | None = field(repr=False)
+    series_uid: str | None = field(repr=False)
+    sop_uid: str | None = field(repr=False)
+
+
+Problem = tuple[str, str, str]
+"""Instance id, code (one of `CODES`), and tag path or an empty string. Never a value."""
+
+
+def saved_rows(connection: duckdb.DuckDBPyConnection, sample: float) -> Iterator[Saved]:
+    """The saved instances, or the part of them that ``sample`` (0 to 1) chooses by their ids: the same part every time."""
+    cursor = connection.execute(_QUERY)
+    while batch := cursor.fetchmany(1000):
+        for row in batch:
+            chosen = int.from_bytes(hashlib.sha256(row[0].encode()).digest()[:8], "big") < sample * 2**64
+            if chosen:
+                yield Saved(*row)
+
+
+def check_files(store: Store, output: str, saved: Iterator[Saved], *, originals: bool, workers: int, limit: int) -> Iterator[Check]:
+    """Check files; one `Check` per code, in the order of `CODES`."""
+    checked, failed = 0, Counter[str]()
+    examples: dict[str, list[tuple[str, str]]] = {code: [] for code in CODES}
+    for count, problems in _results(store, output, saved, originals, workers):
+        checked += count
+        failed.update(code for code, _ in {(code, instance_id) for instance_id, code, _ in problems})
+        for instance_id, code, path in problems:
+            if len(examples[code]) < limit:
+                examples[code].append((instance_id, path))
+    for code in CODES:
+        if originals or code not in ("original_unreadable", "pixels_changed"):
+            yield Check(f"file_{code}", checked, failed[code], tuple(examples[code]))
+
+
+def _results(store: Store, output: str, saved: Iterator[Saved], originals: bool, workers: int) -> Iterator[tuple[int, list[Problem]]]:
+    if workers == 1:
+        while batch := list(islice(saved, _BATCH)):
+            yield check_batch(store, output, batch, originals)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=silence_libraries) as pool:
+        pending: set[Future[tuple[int, list[Problem]]]] = set()
+        while True:
+            while len(pending) < workers * _BATCHES_PER_WORKER and (batch := list(islice(saved, _BATCH))):
+                pending.add(pool.submit(check_batch, store, output, batch, originals))
+            if not pending:
+                return
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+
+
+def check_batch(store: Store, output: str, batch: list[Saved], originals: bool) -> tuple[int, list[Problem]]:
+    """Number of files, and the problems that they have. No exception of a library leaves: it could show a value."""
+    problems: list[Problem] = []
+    for row in batch:
+        try:
+            problems += [(row.instance_id, code, path) for code, path in check_file(store, output, row, originals)]
+        except Exception:
+            problems.append((row.instance_id, "unreadable", ""))
+    return len(batch), problems
+
+
+def check_file(store: Store, output: str, row: Saved, originals: bool) -> Iterator[tuple[str, str]]:
+    """The problems of one file as (code, tag path)."""
+    encoded = store.read_all(store.join(output, "instances", *row.path.split("/")))
+    dataset = pydicom.dcmread(io.BytesIO(encoded))
+    options = {str(item.get("CodeValue", "")) for item in dataset.get("DeidentificationMethodCodeSequence") or ()}
+    yield from _names(dataset, row)
+    yield from _claims(dataset, options, row)
+    if _RETAIN_UIDS not in options:
+        yield from (("uid", keyword) for keyword in _UIDS if not str(dataset.get(keyword, "")).startswith("2.25."))
+    yield from _pixels(dataset, row)
+    original = None
+    if originals:
+        try:
+            original = read_instance(store.read_all(row.url), _LIMITS)
+        except DeidError:
+            yield "original_unreadable", ""
+    identifiers = list(_identifiers(row, original, uids=_RETAIN_UIDS not in options))
+    keeps = frozenset[str]().union(*(_KEPT_BY_OPTION.get(option, ()) for option in options))
+    yield from ((leak.code if leak.code in CODES else "unreadable", leak.path) for leak in scan(encoded, identifiers, keeps=keeps))
+    if original is not None and row.frames_masked == 0 and _stored(original) != _stored(dataset):
+        yield "pixels_changed", "PixelData"
+
+
+def _names(dataset: Dataset, row: Saved) -> Iterator[tuple[str, str]]:
+    """The folders and the name of the file are the ids in it."""
+    parts = row.path.removesuffix(".dcm").split("/")
+    for keyword, part in zip(("PatientID", *_UIDS), parts, strict=True):
+        if str(dataset.get(keyword, "")) != part:
+            yield "name", keyword
+    if str(dataset.file_meta.get("MediaStorageSOPInstanceUID", "")) != parts[-1]:
+        yield "name", "MediaStorageSOPInstanceUID"
+
+
+def _claims(dataset: Dataset, options: set[str], row: Saved) -> Iterator[tuple[str, str]]:
+    """The file claims what its row says was done, neither more nor less (PS3.15 E.1.1; `scan` checks the rest)."""
+    if not options:
+        yield "claim", "DeidentificationMethodCodeSequence"
+    if (_CLEAN_PIXEL_DATA in options) != bool(row.pixels_cleaned):
+        yield "claim", "DeidentificationMethodCodeSequence"
+
+
+def _pixels(dataset: Dataset, row: Saved) -> Iterator[tuple[str, str]]:
+    """PixelData has the length, or at least one fragment for each frame, that the header announces (PS3.5 section 8)."""
+    value = dataset.get("PixelData")
+    if value is None:
+        return
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if row.frames is not None and row.frames != frames:
+        yield "pixels", "NumberOfFrames"
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        count, _ = parse_fragments(value)
+        if count < frames and not dataset.file_meta.TransferSyntaxUID.startswith("1.2.840.10008.1.2.4.10"):  # a video is one fragment
+            yield "pixels", "PixelData"
+    elif len(value) < get_expected_length(dataset):
+        yield "pixels", "PixelData"
+
+
+def _identifiers(row: Saved, original: Dataset | None, *, uids: bool) -> Iterator[str]:
+    """What the run itself scanned for: distinctive identifiers of the header, and the UIDs unless a policy keeps them."""
+    known = original
+    if known is None:
+        known = pydicom.Dataset()
+        known.PatientID = row.patient_id or ""
+    yield from PiiDetector(TextPolicy()).known([known]).values
+    if uids:
+        yield from (uid for uid in (row.study_uid, row.series_uid, row.sop_uid) if uid)
+
+
+def _stored(dataset: Dataset) -> Any:
+    """PixelData without the padding of its last byte."""
+    value = bytes(dataset.get("PixelData") or b"")
+    return value[:-1] if len(value) % 2 == 0 and value.endswith(b"\0") else value
