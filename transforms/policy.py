@@ -33,11 +33,110 @@ class PixelsPolicy(Model):
     padding: Annotated[int, Field(ge=0, le=64)] = 2
 
 
-class TagsPolicy(Model):
-    """What happens to data elements: the profile of PS3.15 Annex E, its options, and rules of the site."""
+class TagAction(StrEnum):
+    """What a site rule does with a data element."""
 
-    profile: Literal["basic"] = "basic"
-    private: Literal["remove"] = "remove"
+    KEEP = "keep"
+    REMOVE = "remove"
+    EMPTY = "empty"
+    REPLACE = "replace"
+    UID = "uid"
+    PSEUDONYM = "pseudonym"
+    CLEAN = "clean"
+    SHIFT = "shift"
+
+
+class TagRule(Model):
+    """A rule of the site; later rules win over earlier ones, and all over the profile.
+
+    Attributes:
+        match: keywords, tags ``(0010,0010)``, patterns of either (``*Comments*``, ``(50xx,xxxx)``) or VRs (``VR:LT``).
+        action: what is done. A sequence that is kept is cleaned inside.
+        value: what ``replace`` writes; a dummy value of the VR when it is empty.
+    """
+
+    match: tuple[str, ...]
+    action: TagAction
+    value: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_match(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("match"), str):
+            return {**data, "match": [data["match"]]}
+        return data
+
+    @model_validator(mode="after")
+    def _check(self) -> TagRule:
+        if not self.match:
+            raise ValueError("a tag rule needs at least one match")
+        if self.value and self.action is not TagAction.REPLACE:
+            raise ValueError(f"value belongs to the action replace, found it with {self.action.value}")
+        return self
+
+
+class TagsPolicy(Model):
+    """What happens to data elements: the profile of PS3.15 Annex E, its options, and rules of the site.
+
+    Attributes:
+        profile: ``basic``: table E.1-1. ``keep-list``: everything goes but what rules keep and what an image needs to be decoded.
+            ``scan``: every text element goes through the PII detector, but what rules keep. ``keep-all``: tags stay, UIDs are replaced.
+        dates: of every DA and DT: removed by the profile, kept, or shifted by whole days per patient (so that times stay as they are).
+        shift_days: the largest shift; each patient has a secret one of 1 to this many days.
+        private: private elements are removed, or those known to be safe stay (table E.3.10-1 and ``safe_private``), or all stay.
+        safe_private: further safe elements, ``(0029,xx10,SIEMENS CSA HEADER)``.
+        documents: encapsulated documents are replaced by an empty one, or quarantine the instance, or are kept.
+        charset: the character set of the input, or UTF-8.
+    """
+
+    profile: Literal["basic", "keep-list", "scan", "keep-all"] = "basic"
+    clean_descriptors: bool = False
+    clean_structured_content: bool = False
+    clean_graphics: bool = False
+    clean_recognizable_visual_features: bool = False
+    retain_patient_characteristics: bool = False
+    retain_device_identity: bool = False
+    retain_institution_identity: bool = False
+    retain_uids: bool = False
+    dates: Literal["remove", "keep", "shift"] = "remove"
+    shift_days: Annotated[int, Field(ge=1, le=36500)] = 3650
+    private: Literal["remove", "safe", "keep"] = "remove"
+    safe_private: tuple[str, ...] = ()
+    documents: Literal["remove", "quarantine", "keep"] = "remove"
+    charset: Literal["keep", "utf-8"] = "keep"
+    rules: tuple[TagRule, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> TagsPolicy:
+        if self.clean_recognizable_visual_features:
+            raise ValueError("clean_recognizable_visual_features: nothing here removes faces; run a defacing tool first and leave this out")
+        if self.safe_private and self.private != "safe":
+            raise ValueError("safe_private has an effect only with private: safe")
+        if "shift_days" in self.model_fields_set and self.dates != "shift":
+            raise ValueError("shift_days has an effect only with dates: shift")
+        if self.profile != "basic" and (options := sorted(self.options() - {"full_dates", "modified_dates", "safe_private", "uids"})):
+            raise ValueError(f"{', '.join(options)}: options of the basic profile, and the profile is {self.profile}")
+        if self.retain_uids and any(rule.action is TagAction.UID for rule in self.rules):
+            raise ValueError("retain_uids and a rule with the action uid contradict each other")
+        if self.dates != "shift" and any(rule.action is TagAction.SHIFT for rule in self.rules):
+            raise ValueError("a rule with the action shift needs dates: shift")
+        return self
+
+    def options(self) -> frozenset[str]:
+        """The options of table E.1-1 that are asked for, by their names in `transforms.tags.table`."""
+        chosen = {
+            "descriptors": self.clean_descriptors,
+            "structured": self.clean_structured_content,
+            "graphics": self.clean_graphics,
+            "patient": self.retain_patient_characteristics,
+            "device": self.retain_device_identity,
+            "institution": self.retain_institution_identity,
+            "uids": self.retain_uids,
+            "full_dates": self.dates == "keep",
+            "modified_dates": self.dates == "shift",
+            "safe_private": self.private == "safe",
+        }
+        return frozenset(name for name, wanted in chosen.items() if wanted)
 
 
 class TextPolicy(Model):

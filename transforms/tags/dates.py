@@ -1,0 +1,63 @@
+"""Dates: shifted by whole days, so that times of day, intervals, decay times and midnight crossings stay right; ages over 89 (HIPAA)."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+
+OLDEST_AGE = "090Y"
+_DA = re.compile(r"(\d{4})(\.?)(\d{2})\2(\d{2})")
+_DT = re.compile(r"(\d{4})(?:(\d{2})(?:(\d{2})(\d{0,6}(?:\.\d{1,6})?))?)?([+-]\d{4})?")
+_TM = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?|\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?")
+_AS = re.compile(r"(\d{1,3})([DWMY])")
+
+
+def shift(vr: str, text: str, days: int) -> str | None:
+    """A DA, DT or TM of one or several values, ``days`` earlier; the same precision, fraction and offset from UTC.
+
+    Returns:
+        None when a value is not of its VR or leaves the calendar. A TM comes back as it is: a shift by whole days leaves it.
+    """
+    shifted = [_shift_one(vr, value.strip(" \0"), days) for value in text.split("\\")]
+    return None if None in shifted else "\\".join(value for value in shifted if value is not None)
+
+
+def is_valid(vr: str, text: str) -> bool:
+    """Whether every value is empty or of its VR (DA, DT or TM)."""
+    return shift(vr, text, 0) is not None
+
+
+def cap_age(text: str) -> str | None:
+    """An AS, with ages over 89 years as 90 (45 CFR 164.514(b)(2)(i)(C)); None when it is not of its VR."""
+    match = _AS.fullmatch(text.strip(" \0"))
+    if not match:
+        return None
+    return OLDEST_AGE if match[2] == "Y" and int(match[1]) > 89 else f"{int(match[1]):03d}{match[2]}"
+
+
+def _shift_one(vr: str, value: str, days: int) -> str | None:
+    if not value:
+        return value
+    if vr == "TM":
+        return value if _TM.fullmatch(value) else None
+    match = (_DA if vr == "DA" else _DT).fullmatch(value)
+    if not match:
+        return None
+    if vr == "DA":
+        year, separator, month, day = match.groups()
+        moved = _moved(int(year), int(month), int(day), days)
+        return moved and f"{moved[0]}{separator}{moved[1]}{separator}{moved[2]}"
+    year, month, day, time, offset = match.groups()
+    moved = _moved(int(year), int(month or 7), int(day or 15), days)
+    if not moved:
+        return None
+    parts = moved[0] + (moved[1] if month else "") + (moved[2] if day else "")
+    return parts + (time or "") + (offset or "")
+
+
+def _moved(year: int, month: int, day: int, days: int) -> tuple[str, str, str] | None:
+    try:
+        moved = date(year, month, day) - timedelta(days=days)
+    except (ValueError, OverflowError):
+        return None
+    return f"{moved.year:04d}", f"{moved.month:02d}", f"{moved.day:02d}"
