@@ -8,7 +8,7 @@ EXTRAS = {
     "aws": ["s3fs>=2026.2"],
     "azure": ["adlfs>=2026.2"],
     "tesseract": ["pytesseract>=0.3.13"],
-    "bench": ["dicom-anonymizer>=1.0.13", "presidio-image-redactor>=0.0.56", "highdicom>=0.27"],
+    "bench": ["dicom-anonymizer>=1.0.13", "faker>=30", "presidio-image-redactor>=0.0.56", "highdicom>=0.27"],
     "dev": [
         "gcp-storage-emulator>=2024.8",
         "hypothesis>=6.100",
@@ -49,7 +49,7 @@ setup(
         "pyjpegls>=1.5",
         "python-gdcm>=3.2.6",
         "duckdb>=1.4",
-        "tqdm",
+        "jinja2>=3.1",
     ],
     extras_require=EXTRAS,
 )

@@ -131,6 +131,8 @@ def encode(rows: list[dict[str, Any]], schema: pa.Schema) -> bytes:
 def files(store: Store, output: str, table: str) -> list[str]:
     """URIs of the Parquet files of one table, sorted; empty when there are none."""
     folder = store.join(output, *table.split("/"))
+    if not store.is_folder(folder):
+        return []
     return sorted(source.uri for source in store.list_files(folder) if source.uri.endswith(".parquet"))
 
 
@@ -158,13 +160,15 @@ def compact(store: Store, output: str) -> dict[str, int]:
 
 
 def _latest_runs(store: Store, output: str) -> dict[str, str]:
-    """The latest run that has a crosswalk row for each instance; run ids sort by time."""
-    latest: dict[str, str] = {}
-    for part in read(store, output, "restricted/crosswalk", ["instance_id", "run_id"]):
-        for instance_id, run_id in zip(part["instance_id"].to_pylist(), part["run_id"].to_pylist(), strict=True):
-            if latest.get(instance_id, "") <= run_id:
-                latest[instance_id] = run_id
-    return latest
+    """The run whose rows count, by instance: the latest one that has a crosswalk row for its URL; run ids sort by time.
+
+    By URL, since an instance id depends on the secret: under a new secret the old id of the same input is gone.
+    """
+    latest: dict[str, tuple[str, str]] = {}
+    for part in read(store, output, "restricted/crosswalk", ["url", "run_id", "instance_id"]):
+        for url, run_id, instance_id in zip(*(part[name].to_pylist() for name in ("url", "run_id", "instance_id")), strict=True):
+            latest[url] = max(latest.get(url, ("", "")), (run_id, instance_id))
+    return {instance_id: run_id for run_id, instance_id in latest.values()}
 
 
 def _merge(store: Store, output: str, table: str, schema: pa.Schema, parts: list[str], latest: dict[str, str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -39,7 +40,8 @@ def options(runner: str, workers: int, extra: Sequence[str] = ()) -> PipelineOpt
 
 def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions) -> None:
     """Build the graph over the shards of the work list and run it to its end."""
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    if not os.environ.get("DICOM_DEID_DEBUG"):
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # its errors carry tracebacks; what failed is said by the exception
     with beam.Pipeline(options=pipeline_options) as root:
         build(root, job, shards)
 

@@ -27,6 +27,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. No traceback reaches the terminal: it could show values."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC tells the terminal about every fork otherwise
     argv = list(sys.argv[1:] if arguments is None else arguments)
     argv, extra = _split(argv)
     module, options = _parse(argv, extra)
