@@ -1,8 +1,10 @@
-"""Truth files: where text is in the originals. Ours, those of the same shape, and Presidio's ground truth."""
+"""Truth files: where text is in the originals, and what is to be checked in headers. Ours, those of the same shape, and those of peers."""
 
 from __future__ import annotations
 
+import csv
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.score_pixels import Mask
+from pipeline.score_tags import ACTIONS
+from pipeline.synth_tags import Check
 from transforms.errors import ConfigError
 
 
@@ -26,11 +30,12 @@ class TextBox:
     frame: int = 0
     frames: int = 1
     legible: str = "yes"
+    look: str = "plain"
     ink: Mask | None = field(default=None, repr=False, compare=False)
 
 
 def read_truth(path: Path) -> dict[str, tuple[TextBox, ...]]:
-    """Boxes by file.
+    """Boxes by file, for the files whose text is known; none at all means that the image is known to hold no text.
 
     Two shapes are read: ``{file: {"frame": 0, "boxes": [{text, x, y, w, h, is_phi, …}], "ink": "x.npz"}}`` and Presidio's
     ``{file: [{label, left, top, width, height}]}``, in which every box identifies.
@@ -38,13 +43,47 @@ def read_truth(path: Path) -> dict[str, tuple[TextBox, ...]]:
     Raises:
         ConfigError: the file has neither shape.
     """
+    if path.suffix == ".csv":
+        return {}
+    known = {name: entry for name, entry in _entries(path).items() if isinstance(entry, list) or "boxes" in entry}
+    try:
+        return {name: _presidio(entry) if isinstance(entry, list) else _ours(entry, path.parent) for name, entry in known.items()}
+    except (KeyError, TypeError, ValueError) as exc:
+        raise ConfigError(f"{path}: expected boxes with x, y, w, h, is_phi, or Presidio's left, top, width, height ({exc!r})") from exc
+
+
+def read_checks(path: Path) -> dict[str, tuple[Check, ...]]:
+    """Checks of headers by file.
+
+    Two shapes are read: ``{file: {"checks": [{action, tag, text, kind, needs, unless}]}}`` and CSV with the columns file, action, tag, text
+    and, if wanted, kind, needs, unless.
+
+    Raises:
+        ConfigError: a check that is none.
+    """
+    found: dict[str, list[Check]] = defaultdict(list)
+    try:
+        if path.suffix == ".csv":
+            with path.open(encoding="utf-8", newline="") as stream:
+                for row in csv.DictReader(stream):
+                    found[row.pop("file")].append(Check(**row))
+        else:
+            for name, entry in _entries(path).items():
+                for row in entry.get("checks", ()) if isinstance(entry, dict) else ():
+                    found[name].append(Check(**row))
+    except (KeyError, TypeError) as exc:
+        raise ConfigError(f"{path}: expected checks with file, action, tag, text, kind, needs, unless ({exc!r})") from exc
+    unknown = sorted({check.action for checks in found.values() for check in checks} - set(ACTIONS))
+    if unknown:
+        raise ConfigError(f"{path}: expected actions among {', '.join(ACTIONS)}; found {', '.join(unknown)}")
+    return {name: tuple(checks) for name, checks in found.items()}
+
+
+def _entries(path: Path) -> dict[str, Any]:
     entries = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(entries, dict):
         raise ConfigError(f"{path}: expected an object of files, found {type(entries).__name__}")
-    try:
-        return {name: _presidio(entry) if isinstance(entry, list) else _ours(entry, path.parent) for name, entry in entries.items()}
-    except (KeyError, TypeError, ValueError) as exc:
-        raise ConfigError(f"{path}: expected boxes with x, y, w, h, is_phi, or Presidio's left, top, width, height ({exc!r})") from exc
+    return entries
 
 
 def _ours(entry: dict[str, Any], folder: Path) -> tuple[TextBox, ...]:
@@ -60,10 +99,22 @@ def _ours(entry: dict[str, Any], folder: Path) -> tuple[TextBox, ...]:
             frame=int(box.get("frame", entry.get("frame", 0))),
             frames=int(box.get("frames", 1)),
             legible=str(box.get("legible", "yes")),
+            look=_look(box),
             ink=ink.get(f"arr_{number}"),
         )
         for number, box in enumerate(entry["boxes"])
     )
+
+
+def _look(box: dict[str, Any]) -> str:
+    """What makes a text hard to read, where the truth says so."""
+    if box.get("mirrored"):
+        return "mirrored"
+    if box.get("rotated") or box.get("vertical"):
+        return "rotated"
+    if float(box.get("contrast", 1)) < 0.5:
+        return "faint"
+    return "small" if 0 < int(box.get("size", 0)) < 10 else "plain"
 
 
 def _presidio(entry: list[dict[str, Any]]) -> tuple[TextBox, ...]:

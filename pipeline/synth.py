@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 
 import transforms.read.quiet  # noqa: F401  # third parties log values
 from pipeline import synth_encode as encodings
@@ -20,6 +21,7 @@ from pipeline.synth_burn import Truth
 from pipeline.synth_images import Frames, Source, load, series_of, sources_of, store
 from pipeline.synth_layout import burn_frames
 from pipeline.synth_people import Person, person
+from pipeline.synth_tags import plant
 from transforms.errors import ConfigError
 from transforms.types import Dataset
 
@@ -35,6 +37,7 @@ class Plan:
         clean: images without text beside them (an identity in the header, nothing burned in).
         series: series of ``slices`` instances with the same text in all and a running number; every other one has a name more in one slice.
         cines: the same as one multi-frame instance each.
+        tags: nothing is burned in; instead every source becomes one instance with identifiers planted all over its header.
         encoding: a name from `synth_encode.ENCODINGS`, or ``mix``.
         system_fonts: use the machine's fonts too; the result then depends on the machine.
     """
@@ -45,6 +48,7 @@ class Plan:
     series: int = 0
     cines: int = 0
     slices: int = 20
+    tags: bool = False
     encoding: str = MIX
     system_fonts: bool = False
 
@@ -107,8 +111,11 @@ def make_archive(sources: Sequence[Path] | None, out: Path, *, workers: int = 1,
     for folder in ("dicom", "ink"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     origins = sources_of(sources)
-    kinds = [("image", len(origins) if chosen.count is None else chosen.count), ("clean", chosen.clean)]
-    kinds += [("series", chosen.series), ("cine", chosen.cines)]
+    number = len(origins) if chosen.count is None else chosen.count
+    if chosen.tags:
+        kinds = [("tags", number)]
+    else:
+        kinds = [("image", number), ("clean", chosen.clean), ("series", chosen.series), ("cine", chosen.cines)]
     names = [kind for kind, count in kinds for _ in range(count)]
     jobs = [Job(number, kind, origins[number % len(origins)]) for number, kind in enumerate(names)]
     make = partial(_make, chosen, out)
@@ -128,8 +135,10 @@ def make_archive(sources: Sequence[Path] | None, out: Path, *, workers: int = 1,
 def _make(plan: Plan, out: Path, job: Job) -> dict[str, Any]:
     """Write the files of one job; returns their entries in the truth."""
     rng = random.Random(f"{plan.seed}/{job.number}")
-    dataset, frames = load(job.source, rng)
     name = f"{job.number:05d}_{job.kind}_{job.source.name}"
+    if job.kind == "tags":
+        return _plant(plan, out, name, job)
+    dataset, frames = load(job.source, rng)
     if job.kind == "clean":
         store(dataset, frames)
         set_header(dataset, person(rng), rng)
@@ -153,6 +162,19 @@ def _make(plan: Plan, out: Path, job: Job) -> dict[str, Any]:
     return entries
 
 
+def _plant(plan: Plan, out: Path, name: str, job: Job) -> dict[str, Any]:
+    """Write one source with identifiers planted in its header; nothing when it cannot be read, or written as DICOM."""
+    path = out / "dicom" / f"{name}.dcm"
+    try:
+        dataset = pydicom.dcmread(job.source.path)
+        checks = plant(dataset, plan.seed, job.number)
+        dataset.save_as(path, enforce_file_format=True)
+    except Exception:  # sources may be malformed on purpose
+        path.unlink(missing_ok=True)
+        return {}
+    return {path.name: {"source": "synth", "checks": [check.as_json() for check in checks]}}
+
+
 def _write(
     plan: Plan, out: Path, name: str, dataset: Dataset, frames: Frames, rng: random.Random, truth: Truth | None, *, encoding: str = ""
 ) -> dict[str, Any]:
@@ -173,11 +195,12 @@ def _write(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``dicom-deid synth``."""
     parser.add_argument("out", type=Path, help="folder to make: dicom/, truth.json, ink/")
-    parser.add_argument("--source", type=Path, nargs="*", help="images to write on (default: those that pydicom carries, and phantoms)")
+    parser.add_argument("--source", type=Path, nargs="*", help="images or folders (default: what pydicom carries, and phantoms)")
     parser.add_argument("--count", type=int, help="images with burned-in text (default: one per source)")
     parser.add_argument("--clean", type=int, default=0, help="images without text beside them")
     parser.add_argument("--series", type=int, default=0, help="series with the same text in every slice")
     parser.add_argument("--cines", type=int, default=0, help="multi-frame instances with the same text in every frame")
+    parser.add_argument("--tags", action="store_true", help="plant identifiers all over the header of each source; burn nothing in")
     parser.add_argument("--slices", type=int, default=20, help="slices of a series, frames of a cine")
     parser.add_argument("--encoding", choices=(MIX, *encodings.ENCODINGS), default=MIX, help="explicit where an image cannot take it")
     parser.add_argument("--seed", type=int, default=1)
@@ -189,6 +212,6 @@ def main(args: argparse.Namespace) -> int:
     """Run ``dicom-deid synth``."""
     if args.out.exists() and any(args.out.iterdir()):
         raise ConfigError(f"{args.out}: expected a new or empty folder")
-    plan = {key: getattr(args, key) for key in ("seed", "count", "clean", "series", "cines", "slices", "encoding", "system_fonts")}
+    plan = {key: getattr(args, key) for key in ("seed", "count", "clean", "series", "cines", "slices", "tags", "encoding", "system_fonts")}
     print(make_archive(args.source or None, args.out, workers=args.workers, **plan))
     return 0

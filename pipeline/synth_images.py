@@ -166,5 +166,8 @@ def palette_luminance(dataset: Dataset) -> NDArray[np.float64]:
 
 
 def sources_of(paths: Sequence[Path] | None) -> list[Source]:
-    """Given files as sources as they are, or the bundled ones."""
-    return bundled_sources() if paths is None else [Source(path.stem, path) for path in paths]
+    """Given files, and those in given folders, as they are; or the bundled ones."""
+    if paths is None:
+        return bundled_sources()
+    files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if file.is_file()]
+    return [Source(file.stem, file) for file in files]

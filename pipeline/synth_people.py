@@ -11,34 +11,33 @@ import random
 from dataclasses import asdict, dataclass
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text; keeps long lists readable."""
     return tuple(text.split())
 
 
-GIVEN = _words("""
+GIVEN = words("""
 Torsten Anneliese Wilfried Heike Detlef Solveig Ingeborg Ragnhild Eoghan Saoirse Niamh Fearghal Tamsin Algernon Philippa Barnaby
 Marguerite Thibault Solène Guillaume Aurélie Ximena Íñigo Rocío Joaquín Beatriz Giacomo Ornella Zbigniew Małgorzata Bořivoj Zdeňka
 Özgür Gülşen Oluwaseun Chiamaka Thandeka Kwabena Rajeshwari Venkatesh Parvaneh Farhad Nguyet Quoc Haruka Takumi Seo-yeon Ji-ho Lihua
 Jianguo
 """)
-FAMILY = _words("""
+FAMILY = words("""
 Hagedorn Wiechmann Oberländer Küppers Strothmann Großkopf Bjørnstad Lindqvist Hämäläinen O'Shaughnessy MacGillivray Featherstonehaugh
 Winterbottom Cholmondeley Delacroix-Fontaine Beauvilliers Lefebvrier Etxeberria Villanueva-Ruiz Quiñones Scognamiglio Dall'Acqua
 Wojciechowski Krzyżanowska Dvořáčková Szentgyörgyi Yıldırımoğlu Okonkwo Adebayo-Smith Mthembu Asante Balasubramaniam Chattopadhyay
 Khorasani Tran-Le Phung Nakashima Kobayakawa Hwangbo Namgung Ouyang Zhuge Van-den-Heuvel De-Wachter
 """)
 NATIVE = ("王 秀英", "欧阳 建国", "中島 拓海", "남궁 지호", "Ковальчук Оксана", "Σταματόπουλος Γιώργος")
-PLACES = _words(
-    "Thornbury Eschweiler Montrouge Alcorisa Lindesnes Castelfranco Wrocieniec Harrowgate Kirkholm Niederau Fontvieille Oakmere"
-)
+PLACES = words("Thornbury Eschweiler Montrouge Alcorisa Lindesnes Castelfranco Wrocieniec Harrowgate Kirkholm Niederau Fontvieille Oakmere")
 HOSPITALS = (
-    "{p} General Hospital",
-    "St. {n} Medical Center",
-    "Klinikum {p}",
-    "CHU de {p}",
-    "Hospital Universitario {p}",
-    "{p} Imaging Associates",
-    "University Hospital {p}",
+    "{} General Hospital",
+    "St. {} Medical Center",
+    "Klinikum {}",
+    "CHU de {}",
+    "Hospital Universitario {}",
+    "{} Imaging Associates",
+    "University Hospital {}",
 )
 DATE_FORMATS = (
     "%d.%m.%Y",
@@ -53,7 +52,7 @@ DATE_FORMATS = (
     "%d%b%Y",
     "%Y/%m/%d",
 )
-SYLLABLES = _words("""
+SYLLABLES = words("""
 ba be bri cal cor da den do el fa fen gar gri ha hol in jor ka kel lan lor ma mer mon na nor or pel qui ra ros sal ser tan tor ul va
 ver wil yor zan
 """)
@@ -71,6 +70,7 @@ class Person:
     time: datetime.time
     mrn: str
     accession: str
+    place: str
     institution: str
     physician: str
     operator: str
@@ -108,7 +108,7 @@ def person(rng: random.Random) -> Person:
     study = max(datetime.date(1998, 1, 1), birth) + datetime.timedelta(days=rng.randrange(9_000))
     digits = rng.choice((6, 7, 8, 9))
     mrn = rng.choice(("", "", "MR", "P-", "0")) + str(rng.randrange(10 ** (digits - 1), 10**digits))
-    place = rng.choice(PLACES) if rng.random() < 0.6 else coin(rng, 3)
+    place = rng.choice((*PLACES, *GIVEN)) if rng.random() < 0.6 else coin(rng, 3)
     doctor = rng.choice(FAMILY) if rng.random() < 0.6 else coin(rng, 3)
     return Person(
         family=family,
@@ -119,7 +119,8 @@ def person(rng: random.Random) -> Person:
         time=datetime.time(rng.randrange(24), rng.randrange(60), rng.randrange(60)),
         mrn=mrn,
         accession=rng.choice(("A", "ACC", "", "RAD-", "CT")) + str(rng.randrange(10**6, 10**9)),
-        institution=rng.choice(HOSPITALS).format(p=place, n=rng.choice(GIVEN)),
+        place=place,
+        institution=rng.choice(HOSPITALS).format(place),
         physician=doctor,
         operator=rng.choice(GIVEN)[0] + rng.choice(FAMILY)[0] + rng.choice(("", rng.choice(FAMILY)[0])),
         phone=f"({rng.randrange(201, 990)}) {rng.randrange(200, 999)}-{rng.randrange(10_000):04d}",
