@@ -9,6 +9,7 @@ from typing import Any
 from transforms.policy import TagsPolicy
 from transforms.tags.dates import cap_age, shift
 from transforms.tags.identity import Identity
+from transforms.tags.private import PrivateRules
 from transforms.tags.rules import Action, Rules, Step
 from transforms.tags.values import (
     CHARSET_VRS,
@@ -33,6 +34,7 @@ class Instance:
 
     policy: TagsPolicy
     rules: Rules
+    private: PrivateRules | None
     identity: Identity
     pii: PiiFinder | None
     known: Known | None
@@ -65,8 +67,10 @@ def _empty(_instance: Instance, _step: Step, _element: Any, _encodings: Sequence
     return b""
 
 
-def _dummy(_instance: Instance, step: Step, element: Any, _encodings: Sequence[str]) -> bytes:
+def _dummy(instance: Instance, step: Step, element: Any, encodings: Sequence[str]) -> bytes | None:
     value = element.value
+    if step.vr == "UI":
+        return _uid(instance, step, element, encodings)
     size = len(value) if isinstance(value, bytes) else 0
     text = value.decode("latin-1") if isinstance(value, bytes) and step.vr in DATE_VRS and size < 64 else ""
     return dummy(step.vr, text, size)
@@ -116,9 +120,9 @@ def _age(_instance: Instance, _step: Step, element: Any, _encodings: Sequence[st
     return None if new is None else encode(new, (), "AS")
 
 
-def _replace(_instance: Instance, step: Step, element: Any, encodings: Sequence[str]) -> bytes | None:
+def _replace(instance: Instance, step: Step, element: Any, encodings: Sequence[str]) -> bytes | None:
     if not step.value:
-        return _dummy(_instance, step, element, encodings)
+        return _dummy(instance, step, element, encodings)
     return encode(step.value, encodings if step.vr in CHARSET_VRS else DEFAULT_ENCODINGS, step.vr) if step.vr in STRING_VRS else None
 
 

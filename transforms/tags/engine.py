@@ -10,8 +10,11 @@ from pydicom.tag import BaseTag
 from transforms.errors import Code, DeidError
 from transforms.policy import TagsPolicy
 from transforms.tags.actions import Instance
+from transforms.tags.charset import to_utf8
 from transforms.tags.claims import write_claims, write_file_meta
 from transforms.tags.identity import Identity
+from transforms.tags.iod import is_known
+from transforms.tags.private import PrivateRules
 from transforms.tags.rules import Rules
 from transforms.tags.values import DEFAULT_ENCODINGS, UID, encode, raw, text_of
 from transforms.tags.walk import Walk
@@ -30,6 +33,7 @@ class TagDeidentifier:
         self._identity = identity
         self._pii = pii
         self._rules = Rules(policy)
+        self._private = None if policy.private == "remove" else PrivateRules(policy)
 
     def apply(self, ds: Dataset, known: Known | None, *, pixels: PixelReport | None) -> tuple[Finding, ...]:
         """De-identify ``ds`` in place, with its file meta information and preamble.
@@ -65,22 +69,32 @@ class TagDeidentifier:
 
     def _apply(self, ds: Dataset, known: Known | None, pixels: PixelReport | None) -> tuple[Finding, ...]:
         original = {tag: _text(ds, tag) for tag in (_PATIENT_ID, _STUDY, _SERIES, _SOP)}
+        sop_class = _text(ds, _SOP_CLASS)
         instance = Instance(
             policy=self._policy,
             rules=self._rules,
+            private=self._private,
             identity=self._identity,
             pii=self._pii,
             known=known,
-            sop_class=_text(ds, _SOP_CLASS),
+            sop_class=sop_class if is_known(sop_class) else "",
             patient=original[_PATIENT_ID] or "study " + (original[_STUDY] or original[_SERIES] or original[_SOP]),
         )
         _correct_encoding(ds)
         walk = Walk(instance)
         walk.run(ds)
         self._identify(ds, instance, original)
-        write_claims(ds, self._policy, walk.took_effect, pixels)
+        if self._policy.charset == "utf-8":
+            to_utf8(ds)
+        write_claims(ds, self._policy, self._took_effect(known), pixels)
         write_file_meta(ds)
         return walk.findings()
+
+    def _took_effect(self, known: Known | None) -> frozenset[str]:
+        """The options that may be claimed: cleaning text needs a detector and what it is to look for."""
+        cleaning = {"descriptors", "structured", "graphics"}
+        options = self._policy.options() if self._policy.profile == "basic" else frozenset[str]()
+        return options if self._pii is not None and known is not None else options - cleaning
 
     def _identify(self, ds: Dataset, instance: Instance, original: dict[int, str]) -> None:
         """Make sure of the identifiers that everything behind this room relies on."""

@@ -9,8 +9,9 @@ from functools import lru_cache
 from pydicom.datadict import DicomDictionary
 
 from transforms.policy import TagAction, TagRule, TagsPolicy
-from transforms.tags.iod import attribute_type, is_known
+from transforms.tags.iod import attribute_type
 from transforms.tags.match import matches
+from transforms.tags.structured import VALUES
 from transforms.tags.table import CONFIDENTIALITY, by_tag, repeating
 from transforms.tags.values import BINARY_VRS, DATE_VRS, FREE_TEXT_VRS, TEXT_VRS
 
@@ -29,6 +30,8 @@ _DECODING = frozenset(
     | {0x00281221, 0x00281222, 0x00281223, 0x00282110, 0x00282112, 0x00282114, 0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, 0x7FE00010}
 )
 """What an instance needs to be one, and its pixels to be decoded: identity, Image Pixel module, Lossy Image Compression."""
+_HARMLESS = frozenset({"CS", "US", "UL", "SS", "SL", "UV", "SV", "AT", "IS", "US or SS"})
+"""Enumerated values, counts and indices in a sequence of dummy values: without them it would not be one of its IOD."""
 _SEALED = frozenset({"DigitalSignaturesSequence", "MACParametersSequence", "IconImageSequence", "EncryptedAttributesSequence"})
 """Sequences that text scanning cannot make safe: signatures over the original, small images, encrypted originals."""
 
@@ -92,15 +95,27 @@ class Step:
         return {"1": Action.DUMMY, "1C": Action.DUMMY, "2": Action.EMPTY, "2C": Action.EMPTY}.get(self.kind, Action.REMOVE)
 
 
+class Mode(StrEnum):
+    """How the items of a sequence are treated beside the rules for their attributes."""
+
+    NORMAL = "normal"
+    DUMMY = "dummy"
+    """All leaves become dummy values: a sequence with code D."""
+    DUMMY_VALUE = "dummy value"
+    """The value of a content item becomes a dummy."""
+    KEEP_VALUE = "keep value"
+    """The text of a content item stays."""
+
+
 class Steps(dict[int, Step]):
     """The steps for the elements of one place (top level, or items of one sequence) of one SOP Class, made when first looked up."""
 
-    def __init__(self, rules: Rules, parent: int, sop_class: str) -> None:
+    def __init__(self, rules: Rules, parent: int, sop_class: str, mode: Mode) -> None:
         super().__init__()
-        self._rules, self._parent, self._sop_class = rules, parent, sop_class
+        self._rules, self._parent, self._sop_class, self._mode = rules, parent, sop_class, mode
 
     def __missing__(self, tag: int) -> Step:
-        step = self._rules.step(tag, self._parent, self._sop_class)
+        step = _in_mode(self._rules.step(tag, self._parent, self._sop_class), self._mode)
         if len(self) > _MAX_STEPS:
             self.clear()
         self[tag] = step
@@ -113,16 +128,15 @@ class Rules:
     def __init__(self, policy: TagsPolicy) -> None:
         self._policy = policy
         self._options = policy.options()
-        self._places: dict[tuple[int, str], Steps] = {}
+        self._places: dict[tuple[int, str, Mode], Steps] = {}
 
-    def steps(self, parent: int, sop_class: str) -> Steps:
-        """Steps for the items of the sequence ``parent`` (ROOT for the top level) in instances of a SOP Class."""
-        sop_class = sop_class if is_known(sop_class) else ""
-        steps = self._places.get((parent, sop_class))
+    def steps(self, parent: int, sop_class: str, mode: Mode = Mode.NORMAL) -> Steps:
+        """Steps for the items of the sequence ``parent`` (ROOT for the top level) in instances of a SOP Class that `is_known`, or ''."""
+        steps = self._places.get((parent, sop_class, mode))
         if steps is None:
             if len(self._places) > _MAX_STEPS // 10:
                 self._places.clear()
-            steps = self._places[parent, sop_class] = Steps(self, parent, sop_class)
+            steps = self._places[parent, sop_class, mode] = Steps(self, parent, sop_class, mode)
         return steps
 
     def step(self, tag: int, parent: int, sop_class: str) -> Step:
@@ -190,14 +204,18 @@ class Rules:
             return _resolve(replace(step, rule="name not in the table"), "X/Z/D")
         if step.vr in DATE_VRS:
             return self._date(replace(step, rule="date not in the table"))
-        if step.vr in FREE_TEXT_VRS and "descriptors" in self._options and self._is_descriptive(step, parent):
-            return replace(step, action=Action.CLEAN, rule="free text, descriptors:C")
+        if step.vr in FREE_TEXT_VRS and (option := self._cleaning_option(step, parent)):
+            return replace(step, action=Action.CLEAN, rule=f"free text, {option}:C")
         return step
 
-    def _is_descriptive(self, step: Step, parent: int) -> bool:
-        """Free text that people type: long text anywhere; what is in a sequence that the option keeps, or a graphic annotation."""
+    def _cleaning_option(self, step: Step, parent: int) -> str:
+        """The option that has free text cleaned which people type: long text anywhere, and what is in a sequence that the option keeps."""
+        if step.keyword in ("TextValue", "UnformattedTextValue"):
+            option = "structured" if step.keyword == "TextValue" else "graphics"
+            return option if option in self._options else ""
         row = by_tag().get(parent)
-        return step.vr in ("LT", "ST", "UT") or (row is not None and "descriptors" in row.options)
+        typed = step.vr in ("LT", "ST", "UT") or (row is not None and "descriptors" in row.options)
+        return "descriptors" if typed and "descriptors" in self._options else ""
 
     def _date(self, step: Step) -> Step:
         if self._policy.dates == "keep":
@@ -233,6 +251,21 @@ class Rules:
         if row is not None and (step.vr in BINARY_VRS or step.keyword in _SEALED):
             return _resolve(replace(step, detector=TABLE), row.profile)
         return step
+
+
+def _in_mode(step: Step, mode: Mode) -> Step:
+    """A step as it is in items that are treated in a special way; removals and pseudonyms stay what they are."""
+    if mode is Mode.NORMAL or step.action in (Action.REMOVE, Action.PSEUDONYM, Action.UID):
+        return step
+    if mode is Mode.DUMMY:
+        return (
+            step if step.vr in _HARMLESS or step.action is Action.EMPTY else replace(step, action=Action.DUMMY, rule=f"{step.rule}, in D")
+        )
+    if step.keyword not in VALUES:
+        return step
+    if mode is Mode.KEEP_VALUE:
+        return replace(step, action=Action.KEEP) if step.action is Action.CLEAN else step
+    return replace(step, action=Action.DUMMY, rule="value of a content item, D")
 
 
 def _site(step: Step, number: int, rule: TagRule) -> Step:

@@ -13,7 +13,9 @@ from pydicom.values import convert_SQ
 
 from transforms.errors import Code, DeidError
 from transforms.tags.actions import AUDITED, Instance, apply_action
-from transforms.tags.rules import ROOT, Action, Step
+from transforms.tags.private import creators
+from transforms.tags.rules import ROOT, Action, Mode, Step
+from transforms.tags.structured import CONTENT_SEQUENCES, verdict
 from transforms.tags.values import (
     DEFAULT_ENCODINGS,
     MAX_LENGTH,
@@ -60,7 +62,7 @@ class Walk:
         self._findings: dict[tuple[str, int, str], Finding] = {}
         self._spans: list[Finding] = []
         self._texts: list[Text] = []
-        self.took_effect: set[str] = set()
+        self._options = instance.policy.options()
 
     def run(self, ds: Dataset) -> None:
         """De-identify a whole data set in place."""
@@ -71,29 +73,63 @@ class Walk:
         """What was found and done, in the order of the walk."""
         return (*self._findings.values(), *self._spans)
 
-    def _dataset(self, ds: Dataset, parent: int, place: Place, encodings: Sequence[str], depth: int) -> None:
+    def _dataset(self, ds: Dataset, parent: int, place: Place, encodings: Sequence[str], depth: int, mode: Mode = Mode.NORMAL) -> None:
         elements = ds._dict
         charset = elements.get(_CHARSET)
         if charset is not None:
             encodings = encodings_of(text_of(charset, DEFAULT_ENCODINGS, "CS"))
-        steps = self._instance.rules.steps(parent, self._instance.sop_class)
+        steps = self._instance.rules.steps(parent, self._instance.sop_class, mode)
+        private: list[BaseTag] = []
         for tag, element in list(elements.items()):
             number = tag.real
             if number & 0x00010000:
-                del elements[tag]
-                self._note(_PRIVATE, "removed", place, number | 0xFF)
+                private.append(tag)
                 continue
             step = steps[number]
             if step.action is Action.KEEP and element.VR in step.accepted and step.vr != "SQ":
-                if step.vr in _UNCHECKED or self._is_fine(ds, element, step, place, encodings):
-                    continue
-                self._change(ds, tag, element, step, step.fallback, place, encodings)
-            elif step.vr == "SQ" or element.VR == "SQ":
-                self._sequence(ds, tag, element, step, place, encodings, depth)
-            elif step.action is Action.KEEP:
-                self._keep_mislabelled(ds, tag, element, step, place, encodings)
+                if step.vr not in _UNCHECKED and not self._is_fine(ds, element, step, place, encodings):
+                    self._change(ds, tag, element, step, step.fallback, place, encodings)
             else:
-                self._change(ds, tag, element, step, step.action, place, encodings)
+                self._element(ds, tag, element, step, place, encodings, depth)
+        if private:
+            self._private(ds, private, place, encodings, depth, mode)
+
+    def _element(self, ds: Dataset, tag: BaseTag, element: Any, step: Step, place: Place, encodings: Sequence[str], depth: int) -> None:
+        """An element that does not simply stay."""
+        if step.vr == "SQ" or element.VR == "SQ":
+            self._sequence(ds, tag, element, step, place, encodings, depth)
+        elif step.action is Action.KEEP:
+            self._keep_mislabelled(ds, tag, element, step, place, encodings)
+        else:
+            self._change(ds, tag, element, step, step.action, place, encodings)
+
+    def _private(self, ds: Dataset, tags: list[BaseTag], place: Place, encodings: Sequence[str], depth: int, mode: Mode) -> None:
+        """Private elements, and their creators as long as something of their block is left."""
+        elements = ds._dict
+        blocks = creators(ds, tags) if self._instance.private is not None and mode is not Mode.DUMMY else {}
+        kept = set()
+        for tag in tags:
+            number = tag.real
+            if number in blocks:
+                continue
+            step = None
+            if blocks and self._instance.private is not None:
+                block = number & 0xFFFF0000 | number >> 8 & 0xFF
+                step = self._instance.private.step(number, elements[tag].VR, blocks.get(block, ""))
+            if step is None:
+                del elements[tag]
+                self._note(_PRIVATE, "removed", place, number | 0xFF)
+                continue
+            element = elements[tag]
+            if step.action is Action.KEEP and step.vr != "SQ" and element.VR in step.accepted:
+                if not self._is_fine(ds, element, step, place, encodings):
+                    self._remove(elements, tag, place, step)
+            else:
+                self._element(ds, tag, element, step, place, encodings, depth)
+            if tag in elements:
+                kept.add(block)
+        for number in blocks.keys() - kept:
+            del elements[BaseTag(number)]
 
     # -- elements that stay -------------------------------------------------------------------------------------------------------
 
@@ -175,13 +211,32 @@ class Walk:
             ds._dict[tag] = raw(tag, "SQ", b"", element)
             self._note(step, "emptied", place, tag.real)
             return
+        path, kind = place.path + step.keyword, f"{place.kind}{step.keyword}."
+        mode = Mode.NORMAL
+        if action is Action.DUMMY:
+            items, mode = items[:1], Mode.DUMMY
+            self._note(step, "replaced", place, tag.real)
+        remaining = []
+        for index, item in enumerate(items):
+            wanted, rule = self._verdict(item, tag.real, mode)
+            if wanted is None:
+                self._note(replace(step, rule=rule, detector="PS3.15 E.3.4-1"), "removed", Place(f"{path}[{index}].", kind), tag.real)
+                continue
+            self._dataset(item, tag.real, Place(f"{path}[{index}].", kind), encodings, depth + 1, wanted)
+            remaining.append(item)
         if isinstance(element, RawDataElement):
-            new = DataElement(tag, "SQ", items, already_converted=True)
+            new = DataElement(tag, "SQ", remaining and items.__class__(remaining), already_converted=True)
             new.is_undefined_length = element.length == _UNDEFINED
             ds._dict[tag] = new
-        path, kind = place.path + step.keyword, f"{place.kind}{step.keyword}."
-        for index, item in enumerate(items):
-            self._dataset(item, tag.real, Place(f"{path}[{index}].", kind), encodings, depth + 1)
+        elif len(remaining) != len(element.value):
+            element.value = remaining
+
+    def _verdict(self, item: Dataset, sequence: int, mode: Mode) -> tuple[Mode | None, str]:
+        """How an item is treated, None when it goes; only content items differ, and only where structured content is cleaned."""
+        if mode is not Mode.NORMAL or sequence not in CONTENT_SEQUENCES or "structured" not in self._options:
+            return mode, ""
+        wanted, rule = verdict(item, self._options)
+        return {"remove": None, "dummy": Mode.DUMMY_VALUE, "keep": Mode.KEEP_VALUE}.get(wanted, Mode.NORMAL), rule
 
     @staticmethod
     def _items(element: Any, encodings: Sequence[str]) -> Any:
