@@ -60,11 +60,13 @@ class Tally:
         modified = output.get("LongitudinalTemporalInformationModified") == "MODIFIED"
         everything = folded("\n".join(values.values()))
         checks = tuple(checks)
+        innocent = (check for check in checks if check.kind == "innocent")
+        keeps_words = any(holds(check, values.get(check.tag), everything) for check in innocent)
         patient = next((check.text for check in checks if check.action == "patid_consistent"), "")
         for check in checks:
-            if (check.needs and check.needs not in claimed and not values.get(check.tag)) or check.unless in claimed:
-                continue
             value = values.get(check.tag)
+            if check.unless in claimed or (check.needs and check.needs not in claimed and not keeps_words):
+                continue
             if check.action == "uid_consistent":
                 if value:
                     self._uids[check.text].add(value)

@@ -87,7 +87,7 @@ class Check:
         tag: path of the element, ``RequestAttributesSequence[0].StudyDescription``; private ones by creator: ``(0011,CREATOR,01)``.
         text: what must be gone, or must be there.
         kind: kind of identifier.
-        needs: the check applies only where the output claims this method code (PS3.16 CID 7050).
+        needs: the check applies only where the output claims this method code (PS3.16 CID 7050), or keeps such words without a claim.
         unless: the check does not apply where the output claims this code.
     """
 

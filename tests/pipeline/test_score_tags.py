@@ -14,12 +14,13 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
+import transforms.text
 from pipeline import score
 from pipeline.score_paths import element_name, flatten
 from pipeline.score_tags import Tally, days_between, folded, holds, stands_in
 from pipeline.score_truth import read_checks
 from pipeline.synth import make_archive
-from pipeline.synth_people import person
+from pipeline.synth_people import FAMILY, GIVEN, PLACES, person
 from pipeline.synth_phrases import plain, sentence
 from pipeline.synth_tags import Check, plant
 from transforms.errors import ConfigError
@@ -212,3 +213,10 @@ def test_the_command_prints_every_action(tmp_path: Path, capsys: pytest.CaptureF
     assert printed.count("failed:") == 1
     assert score.main(parser.parse_args([*options, "--json"])) == 0
     assert json.loads(capsys.readouterr().out)["summary"]["actions"]["text_removed"]["count"] == 0
+
+
+def test_no_list_of_the_rules_holds_the_names_that_are_planted() -> None:
+    lists = Path(transforms.text.__file__).parent / "data"
+    words = {word for path in lists.rglob("*.*") for word in folded(path.read_text("utf-8")).split()}
+    assert len(words) > 1000
+    assert not [name for name in (*GIVEN, *FAMILY, *PLACES) if folded(name) in words]
