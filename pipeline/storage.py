@@ -7,69 +7,33 @@ Local paths take the operating system's calls directly: atomic writes need them,
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
-import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote_to_bytes
 from uuid import uuid4
 
 import fsspec
 
+from pipeline import local_disk
+from pipeline.listing import walk_objects
 from pipeline.retry import call_with_retries, reason
+from pipeline.uri import canonical as canonical
+from pipeline.uri import join as join
+from pipeline.uri import local_path as local_path
 from transforms.errors import Code, ConfigError, DeidError
 from transforms.types import Source
 
 T = TypeVar("T")
 
-_ALIASES = {"gcs": "gs", "s3a": "s3", "s3n": "s3", "abfss": "abfs", "az": "abfs"}
-_MAX_PART_BYTES = 255
+_DEFAULTS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"retries": {"mode": "standard", "total_max_attempts": 8}}}}
+_RETRYING = frozenset({"abfs", "gs", "s3"})  # their libraries retry with backoff and jitter; a loop around a loop would multiply
 
-
-def canonical(uri: str) -> str:
-    """One spelling per file: absolute plain path for local files, scheme aliases resolved.
-
-    ``file:`` URIs are percent-decoded (RFC 8089). A local name that is not UTF-8 keeps that form, so that a URI is always valid text.
-    """
-    scheme, separator, rest = uri.partition("://")
-    if not separator or not scheme.isalnum():
-        return _local_uri(os.path.abspath(uri))  # noqa: PTH100  # Path would keep '..'
-    if scheme.lower() in ("file", "local"):
-        return _local_uri(os.path.abspath(os.fsdecode(unquote_to_bytes(rest))))  # noqa: PTH100
-    return f"{_ALIASES.get(scheme.lower(), scheme.lower())}://{rest}"
-
-
-def _local_uri(path: str) -> str:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return "file://" + quote(os.fsencode(path))
-    return path
-
-
-def local_path(uri: str) -> str | None:
-    """The path of a local URI, or None when the URI is that of an object store."""
-    scheme, separator, rest = canonical(uri).partition("://")
-    if separator and scheme == "file":
-        return os.fsdecode(unquote_to_bytes(rest))
-    return None if separator and scheme.isalnum() else scheme + separator + rest
-
-
-def join(uri: str, *parts: str) -> str:
-    """``uri`` with ``parts`` below it, each a single plain name.
-
-    Raises:
-        DeidError: WRITE_FAILED, a part is empty, too long, '.' or '..', or holds a separator or a control character.
-    """
-    for part in parts:
-        plain = part.isprintable() and not set(part) & set("/\\") and part not in ("", ".", "..") and len(part.encode()) <= _MAX_PART_BYTES
-        if not plain:
-            raise DeidError(Code.WRITE_FAILED, "a part of an output name is not a plain name")
-    return "/".join((uri.rstrip("/"), *parts))
+for _name in ("adlfs", "aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "s3fs"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)  # they log the names of files, which may be names of people
 
 
 @dataclass(frozen=True)
@@ -78,7 +42,7 @@ class Store:
 
     Attributes:
         options: storage options by canonical scheme, such as ``{"s3": {"requester_pays": True}}``; they may hold credentials.
-        attempts: how often a call is tried when the fault may pass.
+        attempts: how often a call is tried when the fault may pass, where the file system does not retry by itself.
         sleep: waits between tries; a test hands in its own.
     """
 
@@ -100,7 +64,8 @@ class Store:
         scheme = canonical(uri).partition("://")[0]
         try:
             from_url = fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(uri)
-            return fsspec.filesystem(scheme, **{"use_listings_cache": False, **from_url, **self.options.get(scheme, {})})
+            options = {"use_listings_cache": False, **_DEFAULTS.get(scheme, {}), **from_url, **self.options.get(scheme, {})}
+            return fsspec.filesystem(scheme, **options)
         except (ImportError, ValueError) as exc:
             raise ConfigError(f"{scheme}:// cannot be used here: {exc}") from None
 
@@ -112,8 +77,8 @@ class Store:
         """
         path = local_path(uri)
         if path is not None:
-            return self._read(lambda: Path(path).stat().st_size)
-        return int(self._read(lambda: self.filesystem(uri).info(canonical(uri))["size"]))
+            return int(self._read(uri, lambda: Path(path).stat().st_size))
+        return int(self._read(uri, lambda: self.filesystem(uri).info(canonical(uri))["size"]))
 
     def exists(self, uri: str) -> bool:
         """Whether a file or folder is there; a fault is an error, not a no.
@@ -132,7 +97,7 @@ class Store:
                 return False
             return True
 
-        return self._read(look)
+        return self._read(uri, look)
 
     def read_range(self, uri: str, start: int, end: int) -> bytes:
         """Bytes ``start`` to ``end`` (exclusive); fewer when the file ends before.
@@ -144,9 +109,8 @@ class Store:
             return b""
         path = local_path(uri)
         if path is None:
-            return bytes(self._read(lambda: self.filesystem(uri).cat_file(canonical(uri), start=start, end=end)))
-
-        return self._read(lambda: _read_local(path, start, end))
+            return bytes(self._read(uri, lambda: self.filesystem(uri).cat_file(canonical(uri), start=start, end=end)))
+        return self._read(uri, lambda: local_disk.read(path, start, end))
 
     def read_all(self, uri: str, max_bytes: int | None = None, size: int | None = None) -> bytes:
         """A whole file of at most ``max_bytes``; ``size`` is what a listing said, if it did.
@@ -169,33 +133,31 @@ class Store:
             DeidError: WRITE_FAILED.
         """
         path = local_path(uri)
-        if path is None:
-            self._write(lambda: self.filesystem(uri).pipe_file(canonical(uri), data))
-            return
-        self._write(lambda: _replace(path, data))
+        if path is not None:
+            self._write(uri, lambda: local_disk.replace(path, data))
+        else:
+            self._write(uri, lambda: self.filesystem(uri).pipe_file(canonical(uri), data))
 
     def write_if_absent(self, uri: str, data: bytes) -> bool:
         """Write a file whole unless there is one of that name; True when it was written now.
+
+        False may also mean that an earlier try of this very call wrote it and the answer was lost: compare the content.
 
         Raises:
             DeidError: WRITE_FAILED.
         """
         path = local_path(uri)
         if path is not None:
-            return self._write(lambda: _link(path, data))
-        tries = 0
+            return self._write(uri, lambda: local_disk.create(path, data))
 
         def create() -> bool:
-            nonlocal tries
-            tries += 1
             try:
                 self.filesystem(uri).pipe_file(canonical(uri), data, mode="create")
             except FileExistsError:
-                # An answer lost on the way makes the second try find the first one's file.
-                return tries > 1 and bytes(self.filesystem(uri).cat_file(canonical(uri))) == data
+                return False
             return True
 
-        return self._write(create)
+        return self._write(uri, create)
 
     def delete(self, uri: str) -> None:
         """Remove a file; it is no error when there is none.
@@ -205,14 +167,14 @@ class Store:
         """
         path = local_path(uri)
         if path is not None:
-            self._write(lambda: Path(path).unlink(missing_ok=True))
+            self._write(uri, lambda: Path(path).unlink(missing_ok=True))
             return
 
         def remove() -> None:
             with contextlib.suppress(FileNotFoundError):
                 self.filesystem(uri).rm_file(canonical(uri))
 
-        self._write(remove)
+        self._write(uri, remove)
 
     def probe_writable(self, uri: str) -> None:
         """Write and remove a small file below ``uri``.
@@ -243,7 +205,7 @@ class Store:
             except FileNotFoundError:
                 return False
 
-        return self._read(look)
+        return self._read(uri, look)
 
     def list_files(self, uri: str) -> Iterator[Source]:
         """All files below a folder, recursively, sorted by URI; a loop of symbolic links is walked once.
@@ -252,128 +214,31 @@ class Store:
             DeidError: READ_FAILED, a folder cannot be listed.
         """
         path = local_path(uri)
-        if path is None:
-            root = canonical(uri).rstrip("/")
-            yield from self._walk_objects(root, self.filesystem(uri)._strip_protocol(root).rstrip("/"))
-            return
-        odd: list[Source] = []
-        for source in self._walk_local(path.rstrip("/") or "/", set()):
-            if source.uri.startswith("file://"):
-                odd.append(source)
-            else:
-                yield source
-        yield from sorted(odd, key=lambda source: source.uri)  # 'file:' sorts behind every '/…'
-
-    def _walk_local(self, folder: str, seen: set[tuple[int, int]]) -> Iterator[Source]:
-        """Files below a directory, in the order of their full names: a directory sorts as if its name ended in '/'."""
-
-        def scan() -> list[tuple[str, os.DirEntry[str]]]:
-            with os.scandir(folder) as entries:
-                return sorted(((entry.name + "/" * entry.is_dir(), entry) for entry in entries), key=lambda pair: pair[0])
-
-        status = self._read(lambda: os.stat(folder))  # noqa: PTH116
-        if (status.st_dev, status.st_ino) in seen:
-            return
-        seen.add((status.st_dev, status.st_ino))
-        for name, entry in self._read(scan):
-            if name.endswith("/"):
-                yield from self._walk_local(os.path.join(folder, entry.name), seen)  # noqa: PTH118
-                continue
+        if path is not None:
             try:
-                size = entry.stat().st_size if entry.is_file() else None
-            except OSError:
-                size = None
-            if size is not None or entry.is_symlink():  # a dangling link gets its row; a pipe or a device is no file
-                yield Source(_local_uri(os.path.join(folder, entry.name)), size)  # noqa: PTH118
+                yield from local_disk.walk(path)
+            except OSError as exc:
+                raise DeidError(Code.READ_FAILED, f"a folder cannot be listed: {reason(exc)}") from None
+            return
+        filesystem, root = self.filesystem(uri), canonical(uri).rstrip("/")
 
-    def _walk_objects(self, root: str, stripped: str) -> Iterator[Source]:
-        """Objects below a prefix; the authority of the URI (an Azure account) is kept as it was given."""
-        entries = self._read(lambda: self.filesystem(root).ls(stripped, detail=True))
-        below = stripped + "/"
-        named = [(entry["name"].rstrip("/") + "/" * (entry["type"] == "directory"), entry) for entry in entries]
-        for name, entry in sorted(named, key=lambda pair: str(pair[0])):
-            if not name.startswith(below) or name == below:  # the marker object of the folder itself
-                continue
-            if entry["type"] == "directory":
-                yield from self._walk_objects(root + name[len(stripped) : -1], name[:-1])
-            else:
-                yield Source(root + name[len(stripped) :], entry.get("size"))
+        def list_folder(folder: str) -> list[Mapping[str, Any]]:
+            return self._read(uri, lambda: list(filesystem.ls(folder, detail=True)))
 
-    def _read(self, call: Callable[[], T]) -> T:
-        return self._call(Code.READ_FAILED, call)
+        yield from walk_objects(list_folder, root, filesystem._strip_protocol(root).rstrip("/"))
 
-    def _write(self, call: Callable[[], T]) -> T:
-        return self._call(Code.WRITE_FAILED, call)
+    def _read(self, uri: str, call: Callable[[], T]) -> T:
+        return self._call(Code.READ_FAILED, uri, call)
 
-    def _call(self, code: Code, call: Callable[[], T]) -> T:
+    def _write(self, uri: str, call: Callable[[], T]) -> T:
+        return self._call(Code.WRITE_FAILED, uri, call)
+
+    def _call(self, code: Code, uri: str, call: Callable[[], T]) -> T:
+        """Call, again where the fault may pass and the library does not try again by itself; a failure says no path."""
+        attempts = 1 if canonical(uri).partition("://")[0] in _RETRYING else self.attempts
         try:
-            return call_with_retries(call, self.attempts, self.sleep)
+            return call_with_retries(call, attempts, self.sleep)
         except DeidError:
             raise
         except Exception as exc:
             raise DeidError(code, reason(exc)) from None  # the text of a storage error holds the path
-
-
-def _read_local(path: str, start: int, end: int) -> bytes:
-    """Bytes of a regular file; a pipe or a device would block the worker and is refused."""
-    with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise IsADirectoryError
-        file.seek(start)
-        data = file.read(end - start)
-        if len(data) in (0, end - start):
-            return data
-        pieces = [data]  # one call gives at most 2 GiB, and less on some network file systems
-        while data and sum(map(len, pieces)) < end - start:
-            data = file.read(end - start - sum(map(len, pieces)))
-            pieces.append(data)
-        return b"".join(pieces)
-
-
-def _temporary(path: str, data: bytes) -> str:
-    """Write ``data`` to a new file beside ``path``, down to the disk."""
-    folder = os.path.dirname(path)  # noqa: PTH120
-    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-    handle, temporary = tempfile.mkstemp(prefix=".part-", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_UMASK)  # noqa: PTH101  # mkstemp makes files that only their owner reads
-    except BaseException:
-        os.unlink(temporary)  # noqa: PTH108
-        raise
-    return temporary
-
-
-def _replace(path: str, data: bytes) -> None:
-    temporary = _temporary(path, data)
-    try:
-        os.replace(temporary, path)  # noqa: PTH105
-    except BaseException:
-        os.unlink(temporary)  # noqa: PTH108
-        raise
-
-
-def _link(path: str, data: bytes) -> bool:
-    """Give the whole file its name only if the name is free: a hard link, which the file system makes atomically."""
-    if os.path.lexists(path):
-        return False
-    temporary = _temporary(path, data)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        os.unlink(temporary)  # noqa: PTH108
-    return True
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _umask()

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from pipeline import storage
+from pipeline import local_disk
 from pipeline.storage import Store, canonical, join, local_path
 from transforms.errors import Code, ConfigError, DeidError
 
@@ -144,7 +144,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     def full(_: int) -> None:
         raise OSError(28, "No space left on device", "DOE^JANE")
 
-    monkeypatch.setattr(storage.os, "fsync", full)
+    monkeypatch.setattr(local_disk.os, "fsync", full)
     with pytest.raises(DeidError) as raised:
         getattr(STORE, write)(str(tmp_path / "f"), b"x")
     assert raised.value.code == Code.WRITE_FAILED
