@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pipeline import audit, history, progress
+from pipeline import audit, history, progress, spark
 from pipeline.inputs import expand
 from pipeline.manifest import write_shards
 from pipeline.secret import resolve
 from pipeline.settings import Settings
 from pipeline.storage import join
 from pipeline.worker import Job, silence
-from transforms.errors import ConfigError
 from transforms.pixels.engines.registry import check_engine
 from transforms.tags.identity import Identity
 from transforms.tags.table import EDITIONS
@@ -59,6 +58,8 @@ def execute(settings: Settings) -> Summary:
     silence()
     started = time.monotonic()
     check_engine(settings.policy.pixels)
+    if settings.runner == "spark":
+        spark.check(settings.engine_options)
     identity = Identity(resolve(settings.secret))
     fingerprint = {
         "policy": settings.policy.fingerprint(),
@@ -118,12 +119,14 @@ def _launch(settings: Settings, run_id: str, pending: list[Source], known: Itera
     store, output = settings.store, settings.output
     shards = write_shards(store, join(output, "restricted", "manifests", run_id), [*pending, *known])
     with progress.shown(len(pending)) if settings.runner == "local" else nullcontext() as folder:
-        job = Job(run_id, settings.policy.model_dump_json(), settings.secret, output, store, settings.redo, folder)
+        job = Job(run_id, settings.policy.model_dump_json(exclude_unset=True), settings.secret, output, store, settings.redo, folder)
         if settings.runner == "spark":
-            raise ConfigError("the runner 'spark' is not part of this version; use local, dataflow or beam-spark")
-        from pipeline import beam  # imported late: it takes seconds, and a configuration error should not
+            with spark.session(settings.workers, settings.engine_options) as session:
+                spark.run(job, shards, len(pending), session)
+        else:
+            from pipeline import beam  # imported late: it takes seconds, and a configuration error should not
 
-        beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options))
+            beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options))
     for shard in shards:
         store.delete(shard)
 

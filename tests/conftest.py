@@ -10,6 +10,17 @@ import pytest
 SECRET = "a test secret of more than sixteen bytes"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--scale", action="store_true", help="run the heavier tests of distribution, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--scale"):
+        for item in items:
+            if item.get_closest_marker("scale"):
+                item.add_marker(pytest.mark.skip(reason="heavier test of distribution: give --scale"))
+
+
 @pytest.fixture(scope="session")
 def corpus() -> Path:
     """The folder of real files with truth for burned-in text; tests that need it are skipped, with this reason, where it is absent."""

@@ -1,4 +1,4 @@
-"""WriteAudit: outcomes -> Parquet parts, flushed by number and by age so that a run that dies loses little."""
+"""WriteAudit: outcomes -> Parquet parts, while the files are written."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 
+from transforms.buffer import OutcomeBuffer
 from transforms.types import Outcome
-
-FLUSH_ROWS = 512
-FLUSH_SECONDS = 20.0
 
 
 class WriteAuditDoFn(beam.DoFn):
@@ -22,19 +20,12 @@ class WriteAuditDoFn(beam.DoFn):
 
     def start_bundle(self) -> None:
         """Start with an empty buffer: rows of a bundle that failed belong to its retry."""
-        self._buffer: list[Outcome] = []
-        self._since = self._clock()
+        self._buffer = OutcomeBuffer(self._write, self._clock)
 
     def process(self, element: Outcome) -> None:
         """Buffer one outcome."""
-        self._buffer.append(element)
-        if len(self._buffer) >= FLUSH_ROWS or self._clock() - self._since >= FLUSH_SECONDS:
-            self._flush()
+        self._buffer.add(element)
 
     def finish_bundle(self) -> None:
         """Write what is left."""
-        self._flush()
-
-    def _flush(self) -> None:
-        self._write(self._buffer)
-        self.start_bundle()
+        self._buffer.flush()

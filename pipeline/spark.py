@@ -1,0 +1,223 @@
+"""The same job as a native PySpark application: the functions of `transforms.deidentify` in three stages of one Spark job.
+
+What Beam does with DoFns, Spark does with `mapPartitions`; between stages only headers and chunks of headers are shuffled, never pixels.
+Every key is made from content, so a task that Spark runs again (a lost executor, speculation) sees the same elements, writes the same
+files, and leaves rows that compaction finds to be the same.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from pipeline.manifest import read_shard
+from pipeline.storage import Store
+from transforms.buffer import OutcomeBuffer
+from transforms.deidentify import Deidentifier, describe
+from transforms.errors import ConfigError, DeidError
+from transforms.series.aggregate import series_key
+from transforms.types import Chunk, Header, Outcome
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+TASKS_PER_CORE = 8
+"""So many tasks that a slow one does not hold a stage, and that few chunks do not meet in one task."""
+INSTANCES_PER_TASK = 64
+MAX_TASKS = 20_000
+"""The driver keeps a few kilobytes per task; beyond this, tasks grow instead."""
+
+DEFAULTS = {
+    "spark.app.name": "dicom-deid",
+    "spark.locality.wait": "0s",  # a chunk is a list of names: waiting for the executor that holds it gains nothing
+    "spark.log.level": "ERROR",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.python.worker.reuse": "true",  # models are loaded once per process
+}
+
+
+class SparkJob(Protocol):
+    """What the stages need of `pipeline.worker.Job`; picklable."""
+
+    @property
+    def store(self) -> Store:
+        """Access to the shards of the work list."""
+
+    def open(self) -> Deidentifier:
+        """The Deidentifier of the process."""
+
+    def write_audit(self, outcomes: Sequence[Outcome]) -> None:
+        """Write rows."""
+
+
+def check(options: Sequence[str] = ()) -> None:
+    """Whether Spark can be started here with these options.
+
+    Raises:
+        ConfigError: PySpark or Java is missing, or an option is not known.
+    """
+    parse(options)
+    try:
+        import pyspark  # noqa: F401
+    except ImportError:
+        raise ConfigError("the runner 'spark' needs PySpark: pip install 'dicom-deid-pipeline[spark]'") from None
+    home = os.environ.get("JAVA_HOME")
+    if not (shutil.which("java") or (home and shutil.which("java", path=os.path.join(home, "bin")))):  # noqa: PTH118
+        raise ConfigError(
+            "the runner 'spark' needs Java 17, and there is no 'java' here (Debian: openjdk-17-jre-headless; or set JAVA_HOME)"
+        )
+
+
+def session(workers: int, options: Sequence[str] = ()) -> SparkSession:
+    """The Spark session: that of spark-submit, or one for ``--master``, or this machine's cores.
+
+    Args:
+        workers: cores of a local master; a cluster's size is its own business.
+        options: ``--master URL``, ``--name NAME`` and ``--conf KEY=VALUE``, as spark-submit takes them.
+
+    Raises:
+        ConfigError: another option.
+    """
+    check(options)
+    from pyspark import SparkConf
+    from pyspark.sql import SparkSession
+
+    wanted = parse(options)
+    conf = SparkConf()  # what spark-submit was given
+    for key, value in {**DEFAULTS, "spark.master": f"local[{workers},4]"}.items():  # four attempts per task, as on a cluster
+        conf.setIfMissing(key, value)
+    for key, value in wanted.items():
+        conf.set(key, value)
+    # PySpark reads the workers' interpreter from the environment only, and would take any python3.
+    os.environ["PYSPARK_PYTHON"] = conf.get("spark.pyspark.python") or os.environ.get("PYSPARK_PYTHON") or sys.executable
+    try:
+        return SparkSession.builder.config(conf=conf).getOrCreate()
+    except Exception as exc:
+        raise ConfigError(f"Spark did not start at master {conf.get('spark.master')} ({type(exc).__name__}); see its output above") from exc
+
+
+def parse(options: Sequence[str]) -> dict[str, str]:
+    """spark-submit's own spelling of options as Spark's configuration keys.
+
+    Raises:
+        ConfigError: names the option that is not known here.
+    """
+    found: dict[str, str] = {}
+    words = iter([part for option in options for part in (option.split("=", 1) if option.startswith("--") else [option])])
+    for word in words:
+        value = next(words, None)
+        key, separator, setting = (value or "").partition("=")
+        if value is not None and word == "--master":
+            found["spark.master"] = value
+        elif value is not None and word == "--name":
+            found["spark.app.name"] = value
+        elif word == "--conf" and separator and key.startswith("spark."):
+            found[key] = setting
+        else:
+            raise ConfigError(f"Spark option '{word}': expected --master URL, --name NAME or --conf spark.KEY=VALUE")
+    return found
+
+
+def run(job: SparkJob, shards: Sequence[str], pending: int, spark: SparkSession) -> Counter[str]:
+    """Run the job to its end.
+
+    Args:
+        job: references only; its secret is resolved where a task runs.
+        shards: URIs of the work list.
+        pending: inputs in them, to size the tasks.
+        spark: where to run.
+
+    Returns:
+        Instances by status, as the tasks counted them; a task that ran twice is counted once, since Spark takes one result of it.
+    """
+    context = spark.sparkContext
+    tasks = tasks_for(pending, context.defaultParallelism)
+    totals: Counter[str] = Counter()
+    for counts in build(context, job, shards, tasks):
+        totals.update(counts)
+    return totals
+
+
+def tasks_for(pending: int, cores: int) -> int:
+    """How many tasks a stage has."""
+    return min(MAX_TASKS, max(TASKS_PER_CORE * cores, -(-pending // INSTANCES_PER_TASK)))
+
+
+def build(context: SparkContext, job: SparkJob, shards: Sequence[str], tasks: int) -> list[Counter[str]]:
+    """The way of an instance in three stages; one action, so nothing is computed twice or cached."""
+    parts = max(1, -(-tasks // max(len(shards), 1)))
+    slices = [(shard, number, parts) for shard in shards for number in range(parts)]
+    return list(
+        context.parallelize(slices, max(1, min(len(slices), MAX_TASKS)))
+        .mapPartitions(partial(_guarded, read_headers, job))
+        .groupByKey(tasks, _bucket)
+        .mapPartitions(partial(_guarded, decide_series, job))
+        .partitionBy(tasks, _bucket)
+        .mapPartitions(partial(_guarded, deidentify, job))
+        .collect()
+    )
+
+
+def read_headers(job: SparkJob, slices: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Header]]:
+    """Stage 1: every ``parts``-th line of a shard, from line ``number`` -> (series key, header); rows for what is not readable."""
+    worker, audit = job.open(), OutcomeBuffer(job.write_audit)
+    for shard, number, parts in slices:
+        for index, item in enumerate(read_shard(job.store, shard)):
+            if index % parts != number:
+                continue
+            if isinstance(item, Header):
+                yield series_key(item), item
+                continue
+            opened = worker.open_header(item)
+            if isinstance(opened, Outcome):
+                audit.add(opened)
+            else:
+                header = worker.evaluate(opened)
+                yield series_key(header), header
+    audit.flush()
+
+
+def decide_series(job: SparkJob, series: Iterable[tuple[str, Iterable[Header]]]) -> Iterator[tuple[str, Chunk]]:
+    """Stage 2: the headers of one series -> its chunks by their keys; rows for what the save conditions filter."""
+    worker, audit = job.open(), OutcomeBuffer(job.write_audit)
+    for _, headers in series:
+        for item in worker.decide_series(headers):
+            if isinstance(item, Outcome):
+                audit.add(item)
+            else:
+                yield item.key, item
+    audit.flush()
+
+
+def deidentify(job: SparkJob, chunks: Iterable[tuple[str, Chunk]]) -> Iterator[Counter[str]]:
+    """Stage 3: read, mask, de-identify, verify, write; a row for every instance. Yields the counts of the task."""
+    counts: Counter[str] = Counter()
+    worker, audit = job.open(), OutcomeBuffer(job.write_audit)
+    for _, chunk in chunks:
+        for outcome in worker.process(chunk):
+            counts[str(outcome.status)] += 1
+            audit.add(outcome)
+    audit.flush()
+    yield counts
+
+
+def _guarded(stage: Callable[[SparkJob, Iterator[S]], Iterator[T]], job: SparkJob, part: Iterator[S]) -> Iterator[T]:
+    """A stage whose failure shows a code and a type in Spark's logs: the text of a foreign exception may hold a value."""
+    try:
+        yield from stage(job, part)
+    except Exception as exc:
+        raise DeidError(*describe(exc)) from None
+
+
+def _bucket(key: str) -> int:
+    """A number from a hexadecimal key, the same in every process; Spark takes it modulo the tasks."""
+    return int(key[:8], 16)

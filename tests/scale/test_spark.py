@@ -1,0 +1,98 @@
+"""The native Spark application: on a real standalone cluster, and its parts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline import spark
+from tests.end_to_end import archive
+from tests.scale import cluster, runs
+from transforms.errors import ConfigError
+
+
+def test_options_are_those_of_spark_submit() -> None:
+    assert spark.parse(["--master", "spark://h:7077", "--conf=spark.a.b=c=d", "--name", "x"]) == {
+        "spark.master": "spark://h:7077",
+        "spark.a.b": "c=d",
+        "spark.app.name": "x",
+    }
+
+
+@pytest.mark.parametrize("options", [["--mater", "x"], ["--conf", "a=b"], ["--conf", "spark.a"], ["--master"]])
+def test_an_unknown_option_is_named(options: list[str]) -> None:
+    with pytest.raises(ConfigError, match="expected --master URL"):
+        spark.parse(options)
+
+
+def test_no_java_is_said_before_anything_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with pytest.raises(ConfigError, match="openjdk-17"):
+        spark.check()
+
+
+def test_tasks_follow_the_cluster_for_small_runs_and_the_inputs_for_large_ones() -> None:
+    assert spark.tasks_for(10, 4) == 32
+    assert spark.tasks_for(1_000_000, 4) == 15_625
+    assert spark.tasks_for(100_000_000, 4) == 20_000
+
+
+def test_a_standalone_cluster_gives_what_beam_gives(
+    reference: tuple[Path, Path, Path, int], spark_cluster: cluster.Cluster, tmp_path: Path
+) -> None:
+    inputs, output, secret, count = reference
+    said = runs.deid(inputs, tmp_path / "out", secret, "--runner", "spark", "--", *spark_cluster.options)
+    assert f"{count} inputs:" in said
+    runs.assert_same(output, tmp_path / "out")
+    assert not [canary for canary in archive.CANARIES if canary in said.lower()]
+    logs = [path for path in spark_cluster.folder.rglob("*") if path.is_file() and path.suffix in (".log", "") and "std" in path.name]
+    assert len({path.parent.parent for path in logs}) >= 1, "no executor has run"
+    shown = "".join(path.read_text(errors="replace").lower() for path in [*logs, *spark_cluster.folder.glob("*.log")])
+    assert not [canary for canary in archive.CANARIES if canary in shown]
+
+
+@pytest.mark.scale
+def test_a_local_cluster_gives_what_beam_gives(reference: tuple[Path, Path, Path, int], tmp_path: Path) -> None:
+    cluster.require_java()
+    inputs, output, secret, _ = reference
+    runs.deid(inputs, tmp_path / "out", secret, "--runner", "spark", "--", "--master", "local-cluster[2,1,1024]", *cluster.LOOPBACK)
+    runs.assert_same(output, tmp_path / "out")
+
+
+@pytest.mark.scale
+def test_spark_submit_of_the_documented_command(
+    reference: tuple[Path, Path, Path, int], spark_cluster: cluster.Cluster, tmp_path: Path
+) -> None:
+    inputs, output, secret, _ = reference
+    arguments = runs.command(inputs, tmp_path / "out", secret, "--runner", "spark")[3:]
+    done = subprocess.run(
+        [spark_submit(), *spark_cluster.options, str(cluster.ROOT / "pipeline" / "__main__.py"), *arguments],
+        cwd=tmp_path,
+        env=cluster.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    runs.assert_same(output, tmp_path / "out")
+
+
+def spark_submit() -> str:
+    import pyspark
+
+    return str(Path(pyspark.__path__[0]) / "bin" / "spark-submit")
+
+
+@pytest.mark.scale
+def test_another_spark_gives_what_beam_gives(reference: tuple[Path, Path, Path, int], tmp_path: Path) -> None:
+    python = os.environ.get("DICOM_DEID_SPARK_PYTHON")
+    if not python:
+        pytest.skip("set DICOM_DEID_SPARK_PYTHON to the interpreter of an environment with another PySpark")
+    inputs, output, secret, _ = reference
+    with cluster.standalone(tmp_path, python=python) as other:
+        env = {"PYSPARK_PYTHON": python}
+        runs.deid(inputs, tmp_path / "out", secret, "--runner", "spark", "--", *other.options, env=env, python=python)
+    runs.assert_same(output, tmp_path / "out")
