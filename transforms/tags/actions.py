@@ -26,6 +26,10 @@ from transforms.tags.values import (
 from transforms.types import Finding, Known, PiiFinder
 
 NAME_PREFIX = "Anon^"
+CODE_VRS = frozenset({"AE", "AS", "CS"})
+"""VRs in which a marker would not be a legal value."""
+_CONTROLS = dict.fromkeys((*range(9), 11, *range(14, 27), *range(28, 32), 127))
+"""Control characters that no text VR has (PS3.5 6.1.3)."""
 
 
 @dataclass(slots=True)
@@ -127,12 +131,17 @@ def _replace(instance: Instance, step: Step, element: Any, encodings: Sequence[s
 
 
 def _clean(instance: Instance, step: Step, element: Any, encodings: Sequence[str]) -> bytes | None:
-    """Text without what identifies, value by value, no longer than its VR allows."""
+    """Text without what identifies, value by value, no longer than its VR allows; a code that identifies cannot be cleaned."""
     if instance.pii is None or instance.known is None or step.vr not in STRING_VRS:
         return None
     text = text_of(element, encodings, step.vr)
     values = [text] if step.vr in SINGLE_VALUED else text.split("\\")
     cleaned = "\\".join(_clean_one(instance, instance.pii, instance.known, step, value) for value in values)
+    if step.vr in CODE_VRS and instance.spans:
+        instance.spans.clear()
+        return None
+    if not cleaned.strip(" \\") and step.kind in ("1", "1C"):
+        return _dummy(instance, step, element, encodings)
     return encode(cleaned, encodings if step.vr in CHARSET_VRS else DEFAULT_ENCODINGS, step.vr)
 
 
@@ -140,24 +149,24 @@ def _clean_one(instance: Instance, pii: PiiFinder, known: Known, step: Step, tex
     if not text.strip():
         return text
     new, spans = pii.clean(text, known, keyword=step.keyword, vr=step.vr)
-    instance.spans += [
-        Finding(
-            str(Action.CLEAN),
-            step.keyword,
-            step.vr,
-            None,
-            None,
-            span.entity_type,
-            span.score,
-            span.detector,
-            step.rule,
-            text[span.start : span.end],
+    for span in spans:
+        found = text[span.start : span.end]
+        instance.spans.append(
+            Finding(
+                "cleaned",
+                step.keyword,
+                step.vr,
+                None,
+                None,
+                span.entity_type,
+                span.score,
+                span.detector,
+                f"{step.rule}: {span.detector}",
+                found,
+            )
         )
-        for span in spans
-    ]
+    new = new.translate(_CONTROLS)
     longest = MAX_LENGTH.get(step.vr, len(new))
-    if spans and step.vr == "AE":
-        new = new.replace("\\", "")
     return new if len(new) <= longest else new[:longest].rstrip()
 
 

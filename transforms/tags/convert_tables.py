@@ -3,7 +3,7 @@
     python -m transforms.tags.convert_tables DIRECTORY
 
 DIRECTORY holds the tables of PS3.15 as CSV. The Types of attributes (PS3.3) come from the highdicom package, whose 23 MB of JSON are cut
-down to what the rows of table E.1-1 need.
+down to the attributes that an IOD requires.
 """
 
 from __future__ import annotations
@@ -53,11 +53,10 @@ def convert(source: Path) -> None:
         ValueError: a table does not have the rows that its edition has.
     """
     confidentiality = _confidentiality(_read(source / "ps3.15_e.1-1_2024b.csv"))
-    keywords = {row[1] for row in confidentiality}
     _write("ps3.15_e.1-1_2024b", ("tag", "keyword", "profile", "options"), confidentiality)
     _write("ps3.15_e.3.4-1_2023b", ("scheme", "value", "value_type", "profile", "options", "meaning"), _concepts(source))
     _write("ps3.15_e.3.10-1_2023b", ("group", "element", "creator", "vr", "vm", "meaning"), _safe_private(source))
-    _write_types(keywords)
+    _write_types({row[1] for row in confidentiality})
 
 
 def _read(path: Path) -> list[dict[str, str]]:
@@ -108,8 +107,10 @@ def _safe_private(source: Path) -> list[tuple[str, ...]]:
     return sorted(found)
 
 
-def _write_types(keywords: set[str]) -> None:
-    """The Types of the attributes of table E.1-1: on top level by module, in sequences by the sequence that they are in.
+def _write_types(listed: set[str]) -> None:
+    """The Types of attributes that are required: on top level by module, in sequences by the sequence that they are in.
+
+    Conditional ones are of interest only where table E.1-1 lists the attribute.
 
     In a sequence the Type hardly depends on the module, since macros are used everywhere; where it does the strictest Type counts.
     """
@@ -122,23 +123,31 @@ def _write_types(keywords: set[str]) -> None:
     nested: dict[tuple[str, str], str] = {}
     for module in sorted(used):
         for attribute in attributes.get(module, ()):
-            _keep_strictest(root, nested, module, attribute, keywords)
+            _keep_strictest(root, nested, module, attribute, listed)
     edition = f"highdicom_{importlib.metadata.version('highdicom')}"
     _write(f"ps3.3_module_types_{edition}", ("module", "keyword", "type"), sorted((*key, value) for key, value in root.items()))
     _write(f"ps3.3_nested_types_{edition}", ("parent", "keyword", "type"), sorted((*key, value) for key, value in nested.items()))
     with_types = {module for module, _ in root}
     _write(
         f"ps3.3_sop_class_modules_{edition}",
-        ("sop_class", "modules"),
-        sorted((uid, " ".join(sorted({e["key"] for e in modules[iod]} & with_types))) for uid, iod in classes.items()),
+        ("sop_class", "references", "modules"),
+        sorted(
+            (uid, _usage(modules[iod], "common-instance-reference"), " ".join(sorted({e["key"] for e in modules[iod]} & with_types)))
+            for uid, iod in classes.items()
+        ),
     )
 
 
+def _usage(entries: list[dict[str, str]], module: str) -> str:
+    """Whether an IOD needs a module: ``M``, ``C``, ``U``, or '' when it has no such module."""
+    return next((entry["usage"] for entry in entries if entry["key"] == module), "")
+
+
 def _keep_strictest(
-    root: dict[tuple[str, str], str], nested: dict[tuple[str, str], str], module: str, attribute: dict[str, Any], keywords: set[str]
+    root: dict[tuple[str, str], str], nested: dict[tuple[str, str], str], module: str, attribute: dict[str, Any], listed: set[str]
 ) -> None:
     kind, keyword, path = attribute["type"], attribute["keyword"], attribute["path"]
-    if keyword not in keywords or kind in ("3", "None"):
+    if kind not in ("1", "2") and (keyword not in listed or kind in ("3", "None")):
         return
     table, key = (nested, (path[-1], keyword)) if path else (root, (module, keyword))
     if STRICTNESS.index(kind) > STRICTNESS.index(table.get(key, "None")):

@@ -15,8 +15,13 @@ def is_known(sop_class: str) -> bool:
     return sop_class in _classes()
 
 
+def needs_references(sop_class: str) -> bool:
+    """Whether the IOD has a mandatory Common Instance Reference module, which must agree with the references in the instance."""
+    return sop_class in _classes() and _classes()[sop_class][0] == "M"
+
+
 def attribute_type(keyword: str, parent: str | None, sop_class: str) -> str:
-    """The strictest Type that an attribute of table E.1-1 has.
+    """The strictest Type that an attribute has.
 
     Args:
         keyword: of the attribute.
@@ -34,8 +39,8 @@ def attribute_type(keyword: str, parent: str | None, sop_class: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _classes() -> dict[str, tuple[str, ...]]:
-    return {row["sop_class"]: tuple(row["modules"].split()) for row in read(f"ps3.3_sop_class_modules_{_EDITION}")}
+def _classes() -> dict[str, tuple[str, tuple[str, ...]]]:
+    return {row["sop_class"]: (row["references"], tuple(row["modules"].split())) for row in read(f"ps3.3_sop_class_modules_{_EDITION}")}
 
 
 @lru_cache(maxsize=1)
@@ -54,7 +59,7 @@ def _modules() -> dict[str, dict[str, str]]:
 @lru_cache(maxsize=256)
 def _root(sop_class: str) -> dict[str, str]:
     strictest: dict[str, str] = {}
-    for module in _classes()[sop_class]:
+    for module in _classes()[sop_class][1]:
         for keyword, kind in _modules()[module].items():
             if _STRICTNESS[kind] > _STRICTNESS[strictest.get(keyword, "")]:
                 strictest[keyword] = kind

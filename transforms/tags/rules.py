@@ -9,7 +9,7 @@ from functools import lru_cache
 from pydicom.datadict import DicomDictionary
 
 from transforms.policy import TagAction, TagRule, TagsPolicy
-from transforms.tags.iod import attribute_type
+from transforms.tags.iod import attribute_type, needs_references
 from transforms.tags.match import matches
 from transforms.tags.structured import VALUES
 from transforms.tags.table import CONFIDENTIALITY, by_tag, repeating
@@ -148,13 +148,13 @@ class Rules:
             return replace(base, action=Action.REMOVE, rule="group length, command or file meta element", silent=True)
         above = None if parent == ROOT else _dictionary(parent)[1]
         kind = attribute_type(base.keyword, above, sop_class)
-        decided = self._profile(replace(base, kind=kind), parent)
+        decided = self._profile(replace(base, kind=kind), parent, sop_class)
         for number, rule in enumerate(self._policy.rules):
             if matches(rule.match, tag, keyword, vr):
                 decided = _site(decided, number, rule)
         return decided
 
-    def _profile(self, step: Step, parent: int) -> Step:
+    def _profile(self, step: Step, parent: int, sop_class: str) -> Step:
         profile = self._policy.profile
         group = step.tag >> 16
         if group & 0xFF00 in (0x5000, 0x6000) and profile != "keep-all" and not step.tag & 0x00010000:
@@ -174,15 +174,17 @@ class Rules:
             return self._uid(step, "keep-list") if step.vr == "UI" else replace(step, rule="needed to decode", detector="profile")
         if profile == "scan":
             return self._scan(step)
-        return self._basic(step, parent)
+        return self._basic(step, parent, sop_class)
 
-    def _basic(self, step: Step, parent: int) -> Step:
+    def _basic(self, step: Step, parent: int, sop_class: str) -> Step:
         row = by_tag().get(step.tag)
         if row is None:
             return self._unlisted(step, parent)
         chosen = {option: code for option, code in row.options.items() if option in self._options}
         if step.tag == _DOCUMENT:
             return self._document(step)
+        if not chosen and row.profile == "X/Z/U*" and needs_references(sop_class):
+            return replace(step, rule="X/Z/U*, U for the Common Instance Reference module")
         if not chosen:
             return _resolve(step, row.profile)
         codes = set(chosen.values())
@@ -288,7 +290,7 @@ def _resolve(step: Step, code: str) -> Step:
     elif code == "D":
         action = Action.UID if step.vr == "UI" else Action.DUMMY
     elif code == "X/Z/U*":
-        action = Action.KEEP if required else Action.EMPTY if kind in ("2", "2C") else Action.REMOVE
+        action = Action.REMOVE if kind == "3" else Action.KEEP  # with its UIDs replaced; empty, it would lose what refers to what
     elif required:
         action = Action.DUMMY if code.endswith("D") or kind in ("1", "1C") else Action.EMPTY
     elif kind in ("2", "2C"):

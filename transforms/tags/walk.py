@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -264,7 +265,7 @@ class Walk:
             if entry.step.vr in NUMBER_STRINGS:
                 if folded.strip() in hits:
                     self._again(entry, entry.step.fallback)
-            elif (hits and any(needle in folded for needle in hits)) or _is_overlong(text, entry.step.vr):
+            elif any(_counts(needle, folded, text, entry.step.vr) for needle in hits) or _is_overlong(text, entry.step.vr):
                 self._again(entry, Action.CLEAN)
 
     def _again(self, entry: Text, action: Action) -> None:
@@ -272,6 +273,7 @@ class Walk:
         self._change(entry.dataset, entry.element.tag, entry.element, step, action, entry.place, entry.encodings)
 
 
+_CODE = re.compile(r"[A-Z0-9_ \\]*")
 _UNCHECKED = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"}) | frozenset(
     {"OB or OW", "US or SS", "US or OW", "US or SS or OW", "DA", "DT", "TM"}
 )
@@ -286,6 +288,11 @@ def _name(step: Step, tag: int) -> str:
 @lru_cache(maxsize=8192)
 def _root_finding(step: Step, action: str, tag: int) -> Finding:
     return Finding(action, _name(step, tag), vr=step.vr, detector=step.detector, rule=step.rule)
+
+
+def _counts(needle: str, folded: str, text: str, vr: str) -> bool:
+    """Whether an identifier in a text is one there. In a code string a word without digits is a term of the standard (HEAD, LONG)."""
+    return needle in folded and (vr != "CS" or not needle.isalpha() or not _CODE.fullmatch(text))
 
 
 def _is_overlong(text: str, vr: str) -> bool:
