@@ -8,7 +8,7 @@ import warnings
 import pydicom.config
 
 
-def silence_pydicom() -> None:
+def silence_libraries() -> None:
     """Route what pydicom says about values to nowhere; idempotent, for the whole process.
 
     Values are not validated on reading either: an invalid value is to be removed or replaced, not judged, and judging costs time.
@@ -18,4 +18,4 @@ def silence_pydicom() -> None:
     logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 
-silence_pydicom()
+silence_libraries()
