@@ -12,6 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.manifest import read_shard
 from pipeline.worker import Job
+from transforms.beam import coders as coders  # registers the coders of values that are never encoded
 from transforms.beam.base import OUTCOMES
 from transforms.beam.decide_series import DecideSeriesDoFn
 from transforms.beam.deidentify_tags import DeidentifyTagsDoFn
@@ -21,8 +22,9 @@ from transforms.beam.save_conditions import SaveConditionsDoFn
 from transforms.beam.verify import VerifyDoFn
 from transforms.beam.write import WriteDoFn
 from transforms.beam.write_audit import WriteAuditDoFn
+from transforms.deidentify import OpenedHeader
 from transforms.series.aggregate import series_key
-from transforms.types import Header
+from transforms.types import Header, Work
 
 RUNNERS = {"local": "FnApiRunner", "dataflow": "DataflowRunner", "beam-spark": "SparkRunner"}
 FINISHED = "finished"
@@ -58,7 +60,7 @@ def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:
     opened = (
         items.pending
         | "SpreadSources" >> beam.Reshuffle()
-        | "ReadHeader" >> beam.ParDo(ReadHeaderDoFn(job.open)).with_outputs(OUTCOMES, main="opened")
+        | "ReadHeader" >> beam.ParDo(ReadHeaderDoFn(job.open)).with_output_types(OpenedHeader).with_outputs(OUTCOMES, main="opened")
     )
     headers = opened.opened | "EvaluateSaveConditions" >> beam.ParDo(SaveConditionsDoFn(job.open))
     decided = (
@@ -70,9 +72,9 @@ def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:
     saved = (
         decided.chunks
         | "SpreadChunks" >> beam.Reshuffle()
-        | "MaskText" >> beam.ParDo(MaskTextDoFn(job.open))
-        | "DeidentifyTags" >> beam.ParDo(DeidentifyTagsDoFn(job.open))
-        | "Verify" >> beam.ParDo(VerifyDoFn(job.open))
+        | "MaskText" >> beam.ParDo(MaskTextDoFn(job.open)).with_output_types(Work)
+        | "DeidentifyTags" >> beam.ParDo(DeidentifyTagsDoFn(job.open)).with_output_types(Work)
+        | "Verify" >> beam.ParDo(VerifyDoFn(job.open)).with_output_types(Work)
         | "Write" >> beam.ParDo(WriteDoFn(job.open))
     )
     # One writer per branch rather than one after a Flatten: each stays fused with what feeds it, so that rows are written as files are.

@@ -9,6 +9,7 @@ import argparse
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     argv, extra = _split(argv)
     module, options = _parse(argv, extra)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if not os.environ.get("DICOM_DEID_DEBUG"):
+        threading.excepthook = lambda _: None  # a thread's traceback could show values; the main thread says what failed
     try:
         return int(module.main(options))
     except ConfigError as exc:
