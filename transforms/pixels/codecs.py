@@ -1,0 +1,161 @@
+"""Encoded frames to arrays and back, by the codec libraries themselves: one frame, no colour conversion, no rescaling.
+
+An array here holds what the codec gives ("coded values"): JPEG 2000 with a component transform comes as RGB, because the codec undoes its
+own transform (PS3.5 8.2.4); JPEG comes in the colours that it was coded in, YCbCr not converted; JPEG-LS is unsigned whatever the header
+says. `transforms.pixels.frames` turns coded values into stored values, and back.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import jpeg_ls  # type: ignore[import-untyped]
+import numpy as np
+from libjpeg.utils import decode_pixel_data as libjpeg_decode
+from numpy.typing import NDArray
+from openjpeg.utils import decode_pixel_data as openjpeg_decode
+from openjpeg.utils import encode_array as openjpeg_encode
+from PIL import Image
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000Lossless,
+    JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    JPEGLSTransferSyntaxes,
+    RLELossless,
+)
+from rle.utils import decode_pixel_data as rle_decode
+from rle.utils import encode_pixel_data as rle_encode
+
+from transforms.pixels import jpeg_lossless
+from transforms.pixels.codestream import StreamInfo, repaired
+from transforms.pixels.info import PixelInfo
+
+Array = NDArray[Any]
+
+LOSSLESS_ENCODERS = frozenset(
+    {JPEGLSLossless, JPEGLSNearLossless, JPEG2000, JPEG2000Lossless, JPEGLossless, JPEGLosslessSV1, RLELossless},
+)
+"""Syntaxes into which a frame can be written without loss. For HTJ2K there is no encoder that Python could use; JPEG baseline and extended
+always lose. The lossy syntaxes of JPEG-LS and JPEG 2000 may hold frames without loss (PS3.5 A.4.3, A.4.4)."""
+DECODABLE = LOSSLESS_ENCODERS | {JPEGBaseline8Bit, JPEGExtended12Bit, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL}
+
+
+def decode(data: bytes, info: PixelInfo, stream: StreamInfo | None) -> Array:
+    """Coded values, (rows, columns) or (rows, columns, samples), little-endian.
+
+    Args:
+        data: one encoded frame.
+        info: of the data set; ``stream`` must agree with it (see `transforms.pixels.frames`).
+        stream: header of the frame, for syntaxes that have one.
+
+    Raises:
+        Exception: whatever the codec raises, or ValueError when it gives another amount of data than the header says.
+    """
+    syntax = info.transfer_syntax
+    if stream is None:
+        return _run_lengths(data, info)
+    dtype = np.dtype(f"{'i' if stream.signed else 'u'}{1 if stream.precision <= 8 else 2 if stream.precision <= 16 else 4}")
+    planar = False
+    decoded: Any
+    if syntax in JPEG2000TransferSyntaxes:
+        decoded = openjpeg_decode(data, version=2)
+    elif syntax in JPEGLSTransferSyntaxes:
+        try:
+            decoded, details = jpeg_ls.decode_pixel_data(data)
+            planar = details["components"] > 1 and details["interleave_mode"] == 0
+        except Exception:  # CharLS refuses some streams that libjpeg reads
+            decoded = libjpeg_decode(data, version=2)
+    else:
+        decoded = libjpeg_decode(repaired(data, stream), version=2)
+    return _shaped(np.frombuffer(decoded, dtype), info, planar)
+
+
+def quick_rgb(data: bytes, info: PixelInfo, stream: StreamInfo | None) -> NDArray[np.uint8] | None:
+    """An 8-bit colour frame of JPEG baseline as RGB, five times faster than `decode`; None where that does not apply.
+
+    Its rounding differs from `decode` by a few levels where chrominance is subsampled: good for looking, not for writing.
+    """
+    if stream is None or info.transfer_syntax != JPEGBaseline8Bit or stream.components != 3 or stream.scan_end:
+        return None
+    if not stream.jfif and stream.adobe is None and stream.component_ids != (1, 2, 3):
+        return None
+    if info.photometric == "RGB" and not stream.jfif and stream.adobe != 1:
+        return None
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def encode(coded: Array, info: PixelInfo, stream: StreamInfo | None, syntax: str) -> bytes:
+    """One frame without loss in ``syntax``; even length.
+
+    Args:
+        coded: coded values as `decode` gives them.
+        info: of the data set.
+        stream: header of the frame that is replaced; its precision and component transform are kept. None to derive them from ``info``.
+        syntax: one of `LOSSLESS_ENCODERS`.
+    """
+    coded = np.ascontiguousarray(coded)
+    precision = stream.precision if stream is not None else info.bits_stored
+    if syntax in (JPEGLossless, JPEGLosslessSV1):
+        data = jpeg_lossless.encode(coded, precision)
+    elif syntax in JPEG2000TransferSyntaxes:
+        mct = stream.mct if stream is not None else info.photometric == "RGB"
+        data = openjpeg_encode(coded, bits_stored=precision, photometric_interpretation=1 if mct else 0, use_mct=mct)
+    elif syntax in JPEGLSTransferSyntaxes:
+        data = bytes(
+            jpeg_ls.encode_pixel_data(
+                coded.tobytes(),
+                lossy_error=0,
+                rows=info.rows,
+                columns=info.columns,
+                samples_per_pixel=info.samples,
+                bits_stored=precision,
+                planar_configuration=0,
+            )
+        )
+    else:
+        data = _run_lengths_of(coded, info)
+    return data + b"\0" * (len(data) % 2)
+
+
+def _run_lengths(data: bytes, info: PixelInfo) -> Array:
+    """PS3.5 annex G. Single-bit pixels come packed, eight to a byte, as native ones do."""
+    if info.bits_allocated == 1:
+        size = (info.rows * info.columns + 7) // 8
+        packed = rle_decode(data, version=2, rows=1, columns=size, bits_allocated=8)
+        return np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little")[: info.rows * info.columns].reshape(info.shape)
+    decoded = rle_decode(data, version=2, rows=info.rows, columns=info.columns, bits_allocated=info.bits_allocated, byteorder="<")
+    return _shaped(np.frombuffer(decoded, np.dtype(f"u{info.bits_allocated // 8}")), info, planar=True)
+
+
+def _shaped(values: Array, info: PixelInfo, planar: bool) -> Array:
+    """Colour by pixel, whatever order the samples came in. Odd bytes at the end are padding."""
+    count = info.rows * info.columns * info.samples
+    if not count <= values.size <= count + 1:
+        raise ValueError(f"expected {count} samples, found {values.size}")
+    values = values[:count]
+    if info.samples == 1:
+        return values.reshape(info.shape)
+    if planar:
+        return np.moveaxis(values.reshape(info.samples, info.rows, info.columns), 0, -1)
+    return values.reshape(info.rows, info.columns, info.samples)
+
+
+def _run_lengths_of(coded: Array, info: PixelInfo) -> bytes:
+    raw, rows, columns = coded.tobytes(), info.rows, info.columns
+    if info.bits_allocated == 1:
+        raw = np.packbits(coded.reshape(-1), bitorder="little").tobytes()
+        rows, columns = 1, len(raw)
+    bits = coded.itemsize * 8
+    data = rle_encode(raw, rows=rows, columns=columns, samples_per_pixel=info.samples, bits_allocated=bits, byteorder="<")
+    return bytes(data)

@@ -1,0 +1,136 @@
+"""Encapsulated pixel data (PS3.5 A.4): which bytes belong to which frame, and frames put together again."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from pydicom.encaps import encapsulate, encapsulate_extended
+
+from transforms.errors import Code, DeidError
+
+Span = tuple[int, int]
+"""Offset and length of a fragment's bytes in the value of the pixel data element."""
+
+_ITEM = b"\xfe\xff\x00\xe0"
+_DELIMITER = b"\xfe\xff\xdd\xe0"
+_STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ", b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
+"""How a JPEG, JPEG-LS, JPEG 2000 or JPEG XL codestream begins."""
+
+
+def assign(data: bytes, frames: int | None, extended: tuple[bytes, bytes] | None = None) -> list[list[Span]]:
+    """For each frame, its fragments in order.
+
+    The offset tables are believed only where they agree with the fragments; else the number of fragments and the beginnings of codestreams
+    decide. More fragments than frames belong to nobody: what `transforms.pixels` cannot look at must not be written.
+
+    Args:
+        data: value of the pixel data element.
+        frames: number of frames, None to infer it.
+        extended: Extended Offset Table and Extended Offset Table Lengths (PS3.3 C.7.6.3.1.8).
+
+    Raises:
+        DeidError: PIXELS_INCONSISTENT when the fragments cannot be shared out among the frames.
+    """
+    table, fragments = _items(data)
+    if not fragments:
+        raise DeidError(Code.PIXELS_INCONSISTENT, "no fragment in encapsulated pixel data")
+    base = fragments[0][0] - 8
+    if extended is not None:
+        spans = _by_lengths(fragments, base, extended)
+        if spans is not None and frames in (None, len(spans)):
+            return spans
+    offsets = list(struct.unpack(f"<{table[1] // 4}L", data[table[0] : table[0] + table[1] // 4 * 4]))
+    if offsets and frames in (None, len(offsets)):
+        groups = _by_offsets(fragments, base, offsets)
+        if groups is not None:
+            return groups
+    if frames == 1:
+        return [fragments]
+    if frames is not None and len(fragments) == frames:
+        return [[fragment] for fragment in fragments]
+    groups = _by_beginnings(data, fragments)
+    if frames is None:
+        return groups or [fragments]
+    if len(groups) != frames:
+        raise DeidError(Code.PIXELS_INCONSISTENT, f"{len(fragments)} fragments for {frames} frames")
+    return groups
+
+
+def join(data: bytes, spans: Sequence[Span]) -> bytes:
+    """The encoded bytes of one frame."""
+    if len(spans) == 1:
+        offset, length = spans[0]
+        return data[offset : offset + length]
+    return b"".join(data[offset : offset + length] for offset, length in spans)
+
+
+def build(frames: Sequence[bytes], *, extended: bool) -> tuple[bytes, tuple[bytes, bytes] | None]:
+    """Encapsulate frames, one fragment each, with a Basic Offset Table.
+
+    Args:
+        frames: encoded frames.
+        extended: with an Extended Offset Table instead, which has no limit of 4 GiB.
+
+    Returns:
+        The value of the pixel data element, and the two elements of the Extended Offset Table if asked for.
+    """
+    if extended:
+        data, offsets, lengths = encapsulate_extended(list(frames))
+        return data, (offsets, lengths)
+    return encapsulate(list(frames), has_bot=True), None
+
+
+def _items(data: bytes) -> tuple[Span, list[Span]]:
+    """The Basic Offset Table and the fragments. A last item that runs over the end is cut there: some writers state a wrong length."""
+    spans: list[Span] = []
+    position = 0
+    while data[position : position + 4] == _ITEM:
+        (length,) = struct.unpack_from("<L", data, position + 4)
+        start = position + 8
+        length = min(length, len(data) - start)
+        spans.append((start, length))
+        position = start + length
+    rest = data[position : position + 4]
+    if not spans or (rest and rest != _DELIMITER and data[position:].strip(b"\0")):
+        raise DeidError(Code.PIXELS_INCONSISTENT, f"expected an item at byte {position} of {len(data)} of encapsulated pixel data")
+    return spans[0], [span for span in spans[1:] if span[1]]
+
+
+def _by_lengths(fragments: Sequence[Span], base: int, extended: tuple[bytes, bytes]) -> list[list[Span]] | None:
+    """One fragment for each frame, at the stated offsets and with the stated lengths (padding excluded)."""
+    offsets, lengths = (struct.unpack(f"<{len(item) // 8}Q", item[: len(item) // 8 * 8]) for item in extended)
+    starts = {start - 8 - base: (start, length) for start, length in fragments}
+    spans = []
+    for offset, length in zip(offsets, lengths, strict=False):
+        start, whole = starts.get(offset, (0, 0))
+        if not whole - 1 <= length <= whole:
+            return None
+        spans.append([(start, length)])
+    return spans if spans and len(spans) == len(fragments) else None
+
+
+def _by_offsets(fragments: Sequence[Span], base: int, offsets: Sequence[int]) -> list[list[Span]] | None:
+    """Fragments cut at the offsets of the Basic Offset Table; None when one of them is not where a fragment begins."""
+    starts = {start - 8 - base for start, _ in fragments}
+    if offsets[0] != 0 or list(offsets) != sorted(set(offsets)) or not set(offsets) <= starts:
+        return None
+    wanted = set(offsets)
+    groups: list[list[Span]] = []
+    for fragment in fragments:
+        if fragment[0] - 8 - base in wanted:
+            groups.append([])
+        groups[-1].append(fragment)
+    return groups
+
+
+def _by_beginnings(data: bytes, fragments: Sequence[Span]) -> list[list[Span]]:
+    """A new frame wherever a fragment begins as a codestream does; empty when the first does not."""
+    groups: list[list[Span]] = []
+    for fragment in fragments:
+        if data.startswith(_STARTS, fragment[0]):
+            groups.append([])
+        if not groups:
+            return []
+        groups[-1].append(fragment)
+    return groups

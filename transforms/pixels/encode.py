@@ -1,0 +1,178 @@
+"""Boxes hidden in the pixel data of an instance: masked, encoded, written in place and proven, one frame at a time.
+
+What becomes of the transfer syntax:
+
+* native: the same bytes, only those of the boxes change.
+* lossless, and the lossy syntaxes that may hold frames without loss (JPEG-LS near-lossless, JPEG 2000): changed frames are encoded without
+  loss into the same syntax; all others keep their bytes.
+* JPEG baseline: the blocks under the boxes are blanked in the coded coefficients, where `transforms.pixels.jpeg_blocks` can.
+* what is left has no lossless form in its syntax and no encoder: all frames are decoded and written as JPEG-LS lossless (HTJ2K: as JPEG
+  2000 lossless), so that nothing outside the boxes is lost a second time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pydicom.uid import HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL, JPEG2000Lossless, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless
+
+from transforms.errors import Code, DeidError
+from transforms.pixels import codecs, encapsulation, native
+from transforms.pixels.codestream import inspect
+from transforms.pixels.frames import FrameReader
+from transforms.pixels.mask import Fill, mask_frame, region, slices, snapped
+from transforms.pixels.values import Array, pack
+from transforms.types import Box, Dataset
+
+ALWAYS_LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
+_JPEG_2000_FAMILY = frozenset({HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL})
+_BASIC_TABLE_LIMIT = 2**32 - 2
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeReport:
+    """What was written.
+
+    Attributes:
+        frames: indices of changed frames.
+        method: ``none``, ``native``, ``lossless``, ``blocks`` or ``transcoded``.
+        transfer_syntax: UID of the pixel data as it is now.
+    """
+
+    frames: tuple[int, ...]
+    method: str
+    transfer_syntax: str
+
+
+def hide_boxes(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box]], fill: Fill) -> EncodeReport:
+    """Fill boxes in the frames of ``ds``, in place, and prove that nothing else changed.
+
+    ``reader`` shows the instance as it was, and must not be used afterwards for frames that it has not been asked for.
+
+    Args:
+        ds: the data set that ``reader`` reads.
+        reader: of the instance as it is.
+        boxes: for each frame to be changed, what is to be hidden, in stored pixel coordinates.
+        fill: see `transforms.pixels.mask.mask_frame`.
+
+    Raises:
+        DeidError: PIXELS_UNENCODABLE, the result could not be encoded or is not what it should be; PIXELS_UNDECODABLE. The data set must
+            then not be used any more.
+    """
+    wanted = {frame: tuple(items) for frame, items in sorted(boxes.items()) if region(items, reader.info.shape).any()}
+    if not wanted:
+        return EncodeReport((), "none", reader.info.transfer_syntax)
+    try:
+        if not reader.info.encapsulated:
+            method = _native(ds, reader, wanted, fill)
+        elif reader.info.transfer_syntax in codecs.LOSSLESS_ENCODERS:
+            method = _lossless(ds, reader, wanted, fill)
+        else:
+            method = _transcoded(ds, reader, wanted, fill)
+    except DeidError:
+        raise
+    except Exception as exc:  # each encoder has errors of its own
+        raise DeidError(Code.PIXELS_UNENCODABLE, f"transfer syntax {reader.info.transfer_syntax}: {type(exc).__name__}") from None
+    return EncodeReport(tuple(wanted), method, str(ds.file_meta.TransferSyntaxUID))
+
+
+def _masked(reader: FrameReader, index: int, boxes: Sequence[Box], fill: Fill) -> Array:
+    """Coded values of a frame with its boxes filled; those outside the boxes are the original's, every bit."""
+    info = reader.info
+    grid = (1, 2) if info.subsampled else (1, 1)
+    boxes = [snapped(box, grid, info.shape) for box in boxes]
+    original = reader.coded(index)
+    masked = mask_frame(reader.stored(index), boxes, info, fill, reader.colour_space(index))
+    coded = np.array(original, copy=True)
+    for box in boxes:
+        inside = slices(box, info.shape)
+        coded[inside] = pack(masked[inside], info, reader.stream(index), coded.dtype)
+    different = coded != original
+    outside = ~region(boxes, info.shape)
+    if different[outside].any() and not info.is_float:
+        raise DeidError(Code.PIXELS_UNENCODABLE, f"frame {index}: pixels outside the masks changed")
+    return coded
+
+
+def _native(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box]], fill: Fill) -> str:
+    """Write into a copy of the pixel data, element by element the same outside the changed frames."""
+    info, element = reader.info, ds[reader.info.keyword]
+    data = bytearray(element.value)
+    for index, items in boxes.items():
+        coded = _masked(reader, index, items, fill)
+        native.write(data, info, index, coded, word_swapped=reader.word_swapped)
+        written = native.decode(data, info, index, word_swapped=reader.word_swapped)
+        _must_equal(written, coded, index)
+    element.value = bytes(data)
+    return "native"
+
+
+def _lossless(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box]], fill: Fill) -> str:
+    """Changed frames encoded without loss into the same syntax; the others keep their bytes."""
+    info = reader.info
+    frames: list[bytes] = []
+    for index in range(info.frames):
+        if index in boxes:
+            frames.append(_encoded(_masked(reader, index, boxes[index], fill), reader, index, info.transfer_syntax))
+        else:
+            frames.append(reader.encoded(index))
+    if info.photometric == "YBR_ICT" and len(boxes) == info.frames:
+        ds.PhotometricInterpretation = "YBR_RCT"
+    store(ds, frames, reader)
+    return "lossless"
+
+
+def _transcoded(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box]], fill: Fill) -> str:
+    """All frames, decoded, in a lossless syntax. The loss that the old one stood for is stated in its place (PS3.3 C.7.6.1.1.5)."""
+    info = reader.info
+    syntax = JPEG2000Lossless if info.transfer_syntax in _JPEG_2000_FAMILY else JPEGLSLossless
+    frames: list[bytes] = []
+    for index in range(info.frames):
+        coded = _masked(reader, index, boxes[index], fill) if index in boxes else reader.coded(index)
+        frames.append(_encoded(coded, reader, index, syntax))
+    ds.file_meta.TransferSyntaxUID = syntax
+    if info.samples == 3:
+        ds.PlanarConfiguration = 0
+        if syntax == JPEGLSLossless:
+            ds.PhotometricInterpretation = "YBR_FULL" if reader.colour_space(0) == "YBR" else "RGB"
+        elif info.photometric == "YBR_ICT":
+            ds.PhotometricInterpretation = "YBR_RCT"
+    if info.transfer_syntax in ALWAYS_LOSSY or (info.transfer_syntax == HTJ2K and not ds.get("LossyImageCompression")):
+        ds.LossyImageCompression = "01"
+    store(ds, frames, reader)
+    return "transcoded"
+
+
+def _encoded(coded: Array, reader: FrameReader, index: int, syntax: str) -> bytes:
+    """A frame encoded without loss, decoded again and compared."""
+    info, stream = reader.info, reader.stream(index)
+    data = codecs.encode(coded, info, stream, syntax)
+    _must_equal(codecs.decode(data, replace(info, transfer_syntax=syntax), inspect(data, syntax)), coded, index)
+    return data
+
+
+def store(ds: Dataset, frames: Sequence[bytes], reader: FrameReader) -> None:
+    """Encapsulate frames into ``ds``, with the kind of offset table that it had, and check that each is found again.
+
+    Raises:
+        DeidError: PIXELS_UNENCODABLE.
+    """
+    extended = "ExtendedOffsetTable" in ds or sum(map(len, frames)) + 8 * len(frames) > _BASIC_TABLE_LIMIT
+    data, tables = encapsulation.build(frames, extended=extended)
+    ds.PixelData = data
+    ds["PixelData"].VR = "OB"
+    ds["PixelData"].is_undefined_length = True
+    if tables is not None:
+        ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = tables
+    again = FrameReader(ds, reader.limits)
+    for index, frame in enumerate(frames):
+        if again.frame_digest(index) != hashlib.sha256(frame + b"\0" * (len(frame) % 2)).digest():
+            raise DeidError(Code.PIXELS_UNENCODABLE, f"frame {index} is not found again")
+
+
+def _must_equal(written: Array, expected: Array, index: int) -> None:
+    if written.shape != expected.shape or not np.array_equal(written, expected, equal_nan=expected.dtype.kind == "f"):
+        raise DeidError(Code.PIXELS_UNENCODABLE, f"frame {index} decodes to other values than were encoded")

@@ -1,0 +1,143 @@
+"""Masks: boxes of a frame filled so that nothing in them can be read, at native bit depth and in the stored representation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.pixels.info import MONOCHROME, PALETTE, PixelInfo
+from transforms.pixels.values import Array
+from transforms.types import Box
+
+Fill = Literal["black", "background", "contrast", "inpaint"]
+
+RING = 4
+"""Pixels around a box whose median is its background."""
+INPAINT_MARGIN = 16
+INPAINT_RADIUS = 3
+_LUMINANCE = (0.299, 0.587, 0.114)
+
+
+def mask_frame(stored: Array, boxes: Sequence[Box], info: PixelInfo, fill: Fill, space: str) -> Array:
+    """A copy of a frame whose boxes are filled with one value each, whatever was there.
+
+    ``black`` is displayed black. ``background`` is the median of the pixels around the box (the most frequent one of a palette).
+    ``contrast`` is black or white, whichever is farther from the background, so that one sees where something was hidden. ``inpaint``
+    continues the surroundings into the box; it looks at nothing inside, so that no ghost of the text remains.
+
+    Args:
+        stored: (rows, columns) or (rows, columns, samples) stored values.
+        boxes: in stored pixel coordinates; parts outside the frame are ignored.
+        info: of the data set.
+        fill: see above.
+        space: what the samples mean, see `transforms.pixels.frames.FrameReader.colour_space`.
+    """
+    masked = np.array(stored, copy=True)
+    hidden = region(boxes, info.shape)
+    for box in boxes:
+        inside = slices(box, info.shape)
+        if masked[inside].size:
+            masked[inside] = _value(stored, inside, hidden, info, fill, space)
+    if fill == "inpaint" and space != PALETTE and hidden.any() and not hidden.all():
+        _inpaint(masked, boxes, hidden, info)
+    return masked
+
+
+def slices(box: Box, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a box, cut to the frame."""
+    rows, columns = shape
+    top, left = min(max(box.y, 0), rows), min(max(box.x, 0), columns)
+    return slice(top, min(max(box.y + box.h, top), rows)), slice(left, min(max(box.x + box.w, left), columns))
+
+
+def region(boxes: Iterable[Box], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """True where any of the boxes lies; rows x columns."""
+    covered = np.zeros(shape, bool)
+    for box in boxes:
+        covered[slices(box, shape)] = True
+    return covered
+
+
+def snapped(box: Box, grid: tuple[int, int], shape: tuple[int, int]) -> Box:
+    """The box grown to whole cells of ``grid`` (rows, columns), where pixels of a cell share information."""
+    rows, columns = slices(box, shape)
+    top, left = rows.start // grid[0] * grid[0], columns.start // grid[1] * grid[1]
+    bottom = min(-(-rows.stop // grid[0]) * grid[0], shape[0])
+    right = min(-(-columns.stop // grid[1]) * grid[1], shape[1])
+    return Box(left, top, right - left, bottom - top)
+
+
+def _value(stored: Array, inside: tuple[slice, slice], hidden: NDArray[np.bool_], info: PixelInfo, fill: Fill, space: str) -> Any:
+    black, white = _ends(stored, info, space)
+    if fill == "black":
+        return black
+    background = _background(stored, inside, hidden, space)
+    if fill != "contrast":
+        return background
+    levels = [_brightness(value, info, space) for value in (black, white, background)]
+    return black if abs(levels[2] - levels[0]) >= abs(levels[1] - levels[2]) else white
+
+
+def _ends(stored: Array, info: PixelInfo, space: str) -> tuple[Any, Any]:
+    """The stored values that are displayed black and white."""
+    if info.is_float:
+        finite = stored[np.isfinite(stored)]
+        low, high = (finite.min(), finite.max()) if finite.size else (stored.dtype.type(0), stored.dtype.type(1))
+    elif space == PALETTE and info.palette is not None:
+        brightness = info.palette @ np.array(_LUMINANCE)
+        low, high = int(np.argmin(brightness)) + info.palette_first, int(np.argmax(brightness)) + info.palette_first
+    else:
+        low, high = info.value_range
+    if space == "YBR":
+        middle = (high + 1) // 2
+        return np.array([low, middle, middle], stored.dtype), np.array([high, middle, middle], stored.dtype)
+    return (high, low) if space == MONOCHROME[0] else (low, high)
+
+
+def _background(stored: Array, inside: tuple[slice, slice], hidden: NDArray[np.bool_], space: str) -> Any:
+    """Median, sample by sample, of what lies around a box and in no other; of the frame outside the boxes if nothing does."""
+    rows, columns = inside
+    near = (slice(max(rows.start - RING, 0), rows.stop + RING), slice(max(columns.start - RING, 0), columns.stop + RING))
+    pixels = stored[near][~hidden[near]]
+    if not len(pixels):
+        pixels = stored[~hidden] if not hidden.all() else stored.reshape(-1, *stored.shape[2:])
+    if space == PALETTE:
+        values, counts = np.unique(pixels, return_counts=True)
+        return values[np.argmax(counts)]
+    return np.median(pixels, axis=0).astype(stored.dtype)
+
+
+def _brightness(value: Any, info: PixelInfo, space: str) -> float:
+    """A measure by which two values of one image can be compared."""
+    if space == PALETTE and info.palette is not None:
+        position = min(max(int(value) - info.palette_first, 0), len(info.palette) - 1)
+        return float(info.palette[position] @ np.array(_LUMINANCE))
+    if np.ndim(value) == 0:
+        return float(value)
+    return float(value[0]) if space == "YBR" else float(np.asarray(value, float)[:3].mean())
+
+
+def _inpaint(masked: Array, boxes: Sequence[Box], hidden: NDArray[np.bool_], info: PixelInfo) -> None:
+    """Telea's method, box by box in a window around it, sample by sample in 32-bit floating point; in place."""
+    low, high = (-np.inf, np.inf) if info.is_float else info.value_range
+    for box in boxes:
+        rows, columns = slices(box, info.shape)
+        window = (
+            slice(max(rows.start - INPAINT_MARGIN, 0), rows.stop + INPAINT_MARGIN),
+            slice(max(columns.start - INPAINT_MARGIN, 0), columns.stop + INPAINT_MARGIN),
+        )
+        where = hidden[window]
+        if where.all():
+            continue
+        patch = masked[window]
+        layers = patch.reshape(*patch.shape[:2], -1)
+        for sample in range(layers.shape[2]):
+            layer = np.ascontiguousarray(layers[..., sample], np.float32)
+            filled = cv2.inpaint(layer, where.astype(np.uint8), INPAINT_RADIUS, cv2.INPAINT_TELEA)
+            values = np.clip(filled if info.is_float else np.rint(filled), low, high)
+            layers[..., sample] = np.where(where, values.astype(masked.dtype), layers[..., sample])
+        masked[window] = layers.reshape(patch.shape)
