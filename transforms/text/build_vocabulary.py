@@ -1,8 +1,11 @@
 """Build ``data/vocabulary.txt``, the words that are safe in a description.
 
-Run ``python -m transforms.text.build_vocabulary`` after changing a file of ``data/source`` or moving to another pydicom. Sources, in this
-order: the phrases of pydicom's code dictionaries (PS3.16 context groups and the codes that they use), the names of PS3.6, spaCy's stop
-words in four languages, and the hand-written lists of ``data/source``.
+Run ``python -m transforms.text.build_vocabulary`` after changing a file of ``data/source`` or moving to another pydicom. Its argument may
+be a folder with the name files of the 1990 census of the United States (``dist.all.last``, ``dist.male.first``, ``dist.female.first``;
+public domain); then it also renews ``census_names.txt``: the safe words that are names there too. No word is a name by that list alone.
+
+Sources, in this order: the phrases of pydicom's code dictionaries (PS3.16 context groups and the codes that they use), the names of PS3.6,
+spaCy's stop words in four languages, and the hand-written lists of ``data/source``.
 
 The standard's phrases also hold names: eponyms, breeds, places. A word of a phrase is taken when the standard writes it in lower case
 somewhere, when PS3.6 has it, or when it ends like a medical or English common word; the rest is left to the hand-written lists.
@@ -11,6 +14,7 @@ somewhere, when PS3.6 has it, or when it ends like a medical or English common w
 from __future__ import annotations
 
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -19,11 +23,13 @@ from pydicom.datadict import DicomDictionary
 from pydicom.sr._concepts_dict import concepts
 
 from transforms.text.fold import fold
+from transforms.text.vocabulary import classify
 
 DATA = Path(__file__).parent / "data"
 LANGUAGES = ("en", "de", "fr", "es")
 NAME_CONTEXT_GROUPS = frozenset({7480, 7481, 7486, 7490, 7454, 7482})
 """Breeds, breed registries and taxa: mostly names of places and persons."""
+CENSUS_SURNAMES = 30000
 _SEMANTIC_TAG = re.compile(r"\s*\([a-z ]+\)$")
 _WORD = re.compile(r"[^\W\d_]+(?:['’]s)?")
 _COMMON_ENDING = re.compile(
@@ -68,19 +74,48 @@ def read_source(name: str) -> set[str]:
     return words
 
 
+def census_names(folder: Path) -> str:
+    """The text of ``census_names.txt``: words that are safe, by themselves or as a form of others, and common names; ``word flags``."""
+    surnames = [line.split()[0].lower() for line in (folder / "dist.all.last").read_text().splitlines()][:CENSUS_SURNAMES]
+    given = [line.split()[0].lower() for name in ("male", "female") for line in (folder / f"dist.{name}.first").read_text().splitlines()]
+    plain = {fold(word) for word in stop_words() | read_source("protocol")}
+    flags: dict[str, str] = {}
+    for names, flag in ((surnames, "s"), (given, "g")):
+        for name in dict.fromkeys(names):
+            if name not in plain and classify(name):
+                flags[name] = flags.get(name, "") + flag
+    return "# Made by build_vocabulary.py.\n" + "".join(f"{name} {flag}\n" for name, flag in sorted(flags.items()))
+
+
 def build() -> str:
-    """The text of ``vocabulary.txt``: ``word`` or ``word flags``, where p is a protocol token, s also a surname, g also a given name."""
+    """The text of ``vocabulary.txt``: ``word`` or ``word flags``: p for a protocol token, s also a surname, g also a given name.
+
+    An eponym stands as ``word: neighbour …``; it is safe beside one of them.
+    """
     protocol = read_source("protocol")
     safe = (standard_words() - read_source("eponyms")) | stop_words() | protocol
     for language in LANGUAGES:
         safe |= read_source(f"words_{language}")
     surnames, given = read_source("ambiguous_surnames"), read_source("ambiguous_given")
+    for line in (DATA / "source" / "census_names.txt").read_text(encoding="utf-8").splitlines()[1:]:
+        word, _, flags = line.partition(" ")
+        safe.add(word)
+        surnames |= {word} if "s" in flags else set()
+        given |= {word} if "g" in flags else set()
     lines = [f"# pydicom {pydicom.__version__}, see build_vocabulary.py"]
     for word in sorted(word for word in safe if len(word) > 1):
         flags = "p" * (word in protocol) + "s" * (word in surnames) + "g" * (word in given)
         lines.append(f"{word} {flags}".strip())
+    eponyms: dict[str, set[str]] = {}
+    for line in (DATA / "source" / "eponyms_in_phrases.txt").read_text(encoding="utf-8").splitlines():
+        word, colon, neighbours = line.partition("#")[0].partition(":")
+        if colon:
+            eponyms.setdefault(fold(word), set()).update(map(fold, neighbours.split()))
+    lines += [f"{word}: {' '.join(sorted(neighbours))}" for word, neighbours in sorted(eponyms.items())]
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        (DATA / "source" / "census_names.txt").write_text(census_names(Path(sys.argv[1])), encoding="utf-8")
     (DATA / "vocabulary.txt").write_text(build(), encoding="utf-8")

@@ -31,14 +31,19 @@ _COMPACT = re.compile(
 )
 _OF = r"(?:of\s+|de\s+|del\s+)?"
 _ORDINAL = r"(?:st|nd|rd|th|er|\.|º)?"
-_SEP = r"[-/.,_\s]*"
-_NAMED = re.compile(
-    rf"(?<![^\W_])(?:{_DAY}{_ORDINAL}{_SEP}{_OF}{_MONTHS}\.?(?:{_SEP}{_OF}{_SHORT_YEAR})?(?!\d)(?![^\W\d_])"
-    rf"|{_MONTHS}\.?{_SEP}{_DAY}{_ORDINAL}[-/.,_\s]+{_SHORT_YEAR}(?!\d)|{_YEAR}{_SEP}{_MONTHS}\.?{_SEP}{_DAY}(?!\d)"
-    rf"|{_MONTHS}\.?{_SEP}{_OF}(?:{_YEAR}|['’]\d\d)(?!\d)|{_YEAR}{_SEP}{_MONTHS}(?![^\W\d_])"
-    rf"|{_MONTHS}{_SEP}{_DAY}{_ORDINAL}(?!\d)(?![^\W\d_]))",
-    re.IGNORECASE,
+_SEP = r"[-/.,_\s]{0,3}"
+_NAMED = tuple(
+    re.compile(rf"(?<![^\W_]){form}", re.IGNORECASE)
+    for form in (
+        rf"(?<!\d[-/.]){_DAY}{_ORDINAL}{_SEP}{_OF}{_MONTHS}\.?(?:{_SEP}{_OF}{_SHORT_YEAR})?(?!\d)(?![^\W\d_])",
+        rf"{_MONTHS}\.?{_SEP}{_DAY}{_ORDINAL}[-/.,_\s]+{_SHORT_YEAR}(?!\d)",
+        rf"{_YEAR}{_SEP}{_MONTHS}\.?{_SEP}{_DAY}(?!\d)",
+        rf"{_MONTHS}\.?{_SEP}{_OF}(?:{_YEAR}|['’]\d\d)(?!\d)",
+        rf"{_YEAR}{_SEP}{_MONTHS}(?![^\W\d_])",
+        rf"{_MONTHS}{_SEP}{_DAY}{_ORDINAL}(?!\d)(?![^\W\d_])",
+    )
 )
+_ANY_MONTH = re.compile(_MONTHS, re.IGNORECASE)
 _EAST_ASIAN = re.compile(r"(?:\d{4}|(?:明治|大正|昭和|平成|令和)\s*\d{1,2})\s*[年년]\s*\d{1,2}\s*[月월]\s*(?:\d{1,2}\s*[日일])?")
 _ISO_TIME = re.compile(rf"(?<=\d)[T ]?{_CLOCK}(?:Z|[+-]\d\d:?\d\d)?")
 _TIME = re.compile(rf"(?<![\d:.,+]){_CLOCK}(?![\d:])")
@@ -59,8 +64,11 @@ def find_dates(text: str) -> Iterator[Span]:
     for match in _NUMERIC.finditer(text):
         if _plausible(match.group()) and text[max(0, match.start() - 1)] not in "vV":
             dates.append(match.span())
-    for pattern in (_MONTH_YEAR, _COMPACT, _NAMED, _EAST_ASIAN):
+    for pattern in (_MONTH_YEAR, _COMPACT, _EAST_ASIAN):
         dates.extend(match.span() for match in pattern.finditer(text))
+    if _ANY_MONTH.search(text):
+        for pattern in _NAMED:
+            dates.extend(match.span() for match in pattern.finditer(text))
     for start, end in dates:
         if (clock := _ISO_TIME.match(text, end)) is not None:
             end = clock.end()

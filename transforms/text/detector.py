@@ -13,6 +13,7 @@ from transforms.text.known import HeaderKnown, build, collect
 from transforms.text.match import find_known, resembles
 from transforms.text.names import find_names
 from transforms.text.patterns import find_patterns
+from transforms.text.places import find_places
 from transforms.text.spans import merge, replace
 from transforms.types import Dataset, Known, OcrLine, Span
 
@@ -54,8 +55,9 @@ class PiiDetector:
         yield from find_known(text, known)
         yield from find_dates(text)
         yield from find_patterns(text)
+        yield from find_places(text)
         if _LETTERS.search(text):
-            yield from find_names(text, known.words, strict=False, is_known=lambda word: resembles(word, known))
+            yield from find_names(text, known.words, weak=known.weak, strict=False, is_known=lambda word: resembles(word, known))
 
     def clean(self, text: str, known: Known, *, keyword: str = "", vr: str = "") -> tuple[str, tuple[Span, ...]]:
         """``text`` with each span replaced by its marker, or removed with the joiners that it leaves behind."""

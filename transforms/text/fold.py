@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
 _LOOK_ALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "!": "l", "5": "s", "$": "s", "8": "b", "6": "g", "2": "z"})
+
+_AS_DIGITS = str.maketrans("OoQDlI|!iSsBZz", "00001111155822")
+_MOSTLY_DIGITS = re.compile(r"[0-9OoQDlI|!iSsBZz]{2,}")
 
 
 @lru_cache(maxsize=65536)
@@ -26,3 +30,14 @@ def look(text: str) -> str:
 def alnum(text: str) -> str:
     """Folded letters and digits of ``text`` alone, without leading zeros: how an identifier is compared."""
     return "".join(char for char in fold(text) if char.isalnum()).lstrip("0")
+
+
+def read_digits(text: str) -> str:
+    """``text``, as long as it was, with letters that OCR takes for digits read as digits where at least half are: ``O3/l2/1974``."""
+
+    def read(match: re.Match[str]) -> str:
+        run = match.group()
+        alone = not (text[match.start() - 1 : match.start()].isalpha() or text[match.end() : match.end() + 1].isalpha())
+        return run.translate(_AS_DIGITS) if alone and 2 * sum(char.isdigit() for char in run) >= len(run) else run
+
+    return _MOSTLY_DIGITS.sub(read, text)

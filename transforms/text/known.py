@@ -17,16 +17,18 @@ from transforms.text.vocabulary import Word, classify
 from transforms.types import Dataset
 
 _KIND_OF_VR = {"PN": "PERSON", "DA": "DATE", "DT": "DATE", "SQ": "SQ"}
-_KIND_OF_KEYWORD = {
-    keyword: kind
-    for kind, keywords in tomllib.loads((files(__package__) / "data/keywords.toml").read_text("utf-8")).items()
-    for keyword in keywords.split()
+_LISTS: dict[str, list[str]] = {
+    name: words.split() for name, words in tomllib.loads((files(__package__) / "data/keywords.toml").read_text("utf-8")).items()
 }
+_KIND_OF_KEYWORD = {keyword: kind for kind in ("ID", "LOCATION", "CONTACT", "PERSON") for keyword in _LISTS[kind]}
 _PER_FRAME = 0x52009230
 _PER_FRAME_ITEMS = 8
 """Functional groups repeat what they say for every frame: the first items are enough."""
 _MAX_DEPTH = 16
 _LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_PLACEHOLDERS = frozenset(_LISTS["PLACEHOLDER"])
+"""What stands in a name element when there is no name."""
+_MIN_WORD = 3
 _MIN_ID = 4
 _MIN_VALUE = 5
 _MIN_DIGITS_VALUE = 6
@@ -52,21 +54,27 @@ class HeaderKnown:
         values: persons, identifiers and contacts, each distinctive enough that it proves a leak when an output has it as whole words.
         places: the same for institutions and stations, which a policy may retain.
         words: folded word to entity type.
-        looks: the same with look-alikes made one, for OCR; words of four letters or more.
+        weak: short parts of names that are words too; names only beside other evidence.
+        looks: ``words`` with look-alikes made one, for OCR; words of four letters or more.
         ids: identifiers, letters and digits only, without leading zeros.
         dates: ``YYYYMMDD``.
         initials: of all persons, folded, in both orders.
+        whole: every identifying value, letters and digits only; evidence only where it is all of a line.
+        place_words: words of places and contacts that are no protocol tokens; evidence where a line has no others.
         phrases: whole names of places and contacts, letters and digits only, with their type.
     """
 
     values: tuple[str, ...] = field(default=(), repr=False)
     places: tuple[str, ...] = field(default=(), repr=False)
     words: Mapping[str, str] = field(default_factory=dict, repr=False)
+    weak: frozenset[str] = field(default=frozenset(), repr=False)
     looks: Mapping[str, str] = field(default_factory=dict, repr=False)
     ids: frozenset[str] = field(default=frozenset(), repr=False)
     dates: frozenset[str] = field(default=frozenset(), repr=False)
     initials: frozenset[str] = field(default=frozenset(), repr=False)
     phrases: Mapping[str, str] = field(default_factory=dict, repr=False)
+    whole: Mapping[str, str] = field(default_factory=dict, repr=False)
+    place_words: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 NOTHING = HeaderKnown()
@@ -125,7 +133,7 @@ def _texts(value: object, encodings: list[str]) -> list[str]:
         return []
     if isinstance(value, bytes):
         try:
-            text = charset.decode_bytes(value, encodings, {"\\", "^", "="})
+            text: str = charset.decode_bytes(value, encodings, {"\\", "^", "="})
         except Exception:  # wrong bytes for the character set: latin-1 reads any
             text = value.decode("latin-1")
         return text.split("\\")
@@ -138,42 +146,62 @@ def build(items: tuple[tuple[str, str], ...]) -> HeaderKnown:
     """Index what `collect` found."""
     words: dict[str, str] = {}
     phrases: dict[str, str] = {}
+    weak: set[str] = set()
     ids: set[str] = set()
     dates: set[str] = set()
     initials: set[str] = set()
     values: dict[str, None] = {}
     places: dict[str, None] = {}
+    whole: dict[str, str] = {}
+    place_words: set[str] = set()
     for kind, text in items:
+        if kind != "DATE" and len(plain := alnum(text)) > 1 and plain not in _PLACEHOLDERS:
+            whole.setdefault(plain, kind if kind != "CONTACT" else "LOCATION")
         if kind == "PERSON":
-            _add_person(text, words, initials, values)
+            _add_person(text, words, weak, initials, values)
         elif kind == "ID":
             _add_id(text, ids, values)
         elif kind == "DATE":
             if (digits := re.sub(r"\D", "", text)[:8]) and len(digits) == 8:
                 dates.add(digits)
         else:
+            place_words.update(word for word in map(fold, _LETTERS.findall(text)) if len(word) > 3 and not classify(word) & Word.PROTOCOL)
             entity = "LOCATION" if kind == "LOCATION" else "CONTACT"
             _add_place(text, entity, words, phrases, ids, values if entity == "CONTACT" else places)
     looks = {look(word): entity for word, entity in words.items() if len(word) >= 4}
-    return HeaderKnown(tuple(values), tuple(places), words, looks, frozenset(ids), frozenset(dates), frozenset(initials), phrases)
+    return HeaderKnown(
+        values=tuple(values),
+        places=tuple(places),
+        words=words,
+        weak=frozenset(weak),
+        looks=looks,
+        ids=frozenset(ids),
+        dates=frozenset(dates),
+        initials=frozenset(initials),
+        phrases=phrases,
+        whole=whole,
+        place_words=frozenset(place_words),
+    )
 
 
-def _add_person(text: str, words: dict[str, str], initials: set[str], values: dict[str, None]) -> None:
+def _add_person(text: str, words: dict[str, str], weak: set[str], initials: set[str], values: dict[str, None]) -> None:
     for group in text.split("="):
         components = group.split("^") if "^" in group else [" ".join(reversed(group.split(",", 1)))] if "," in group else [group]
         parts = [_LETTERS.findall(component) for component in components[:_PREFIX_COMPONENT]]
         tokens = [token for part in parts for token in part]
         for token in tokens:
             folded = fold(token).replace("’", "'")
-            if len(folded) > 1 and not classify(folded) & Word.PROTOCOL:
+            if len(folded) < _MIN_WORD and classify(folded):
+                weak.add(folded)
+            elif folded not in _PLACEHOLDERS:
                 words[folded] = "PERSON"
                 words.setdefault(folded.replace("'", ""), "PERSON")
                 if len(folded) >= _MIN_VALUE and not classify(folded):
                     values.setdefault(token)
-        if len(tokens) > 1 and any(len(token) > 1 and not classify(token) & Word.PROTOCOL for token in tokens):
+        if len(tokens) > 1 and not all(fold(token) in _PLACEHOLDERS for token in tokens):
             heads = [fold(token)[0] for token in tokens]
             initials.update(("".join(heads), "".join(heads[1:] + heads[:1]), heads[0] + heads[1], heads[1] + heads[0]))
-            if all(len(token) > 1 for token in tokens[:2]) and not all(classify(token) & Word.PROTOCOL for token in tokens):
+            if all(len(token) > 1 for token in tokens[:2]):
                 given, family = " ".join(tokens[1:]), tokens[0]
                 for form in (group.rstrip("^"), f"{given} {family}", f"{family} {given}", f"{family}, {given}"):
                     values.setdefault(form)

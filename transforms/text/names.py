@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 
 from transforms.text.fold import fold
-from transforms.text.vocabulary import Word, classify
+from transforms.text.vocabulary import Word, classify, eponyms
 from transforms.types import Span
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -21,9 +21,10 @@ _CUES = {
 _TITLES, _UPPER_TITLES, _LABELS = _CUES["titles"], _CUES["upper_titles"], _CUES["labels"]
 _PREPOSITIONS, _PARTICLES, _LEADING_PARTICLES = _CUES["prepositions"], _CUES["particles"], _CUES["leading_particles"]
 _SIDES = frozenset("lrLR")
-_GAP = re.compile(r"[\s.,^'’\-]{1,3}")
-_LABEL_GAP = re.compile(r"\s*[:=^#]\s*")
+_GAP = re.compile(r"[\s.,^'’]{1,3}|-")
+_LABEL_GAP = re.compile(r"\s*[:=^#]\s*|\s+")
 _MIN_ALONE = 3
+_NAMES = Word.SURNAME | Word.GIVEN
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ def find_names(
     text: str,
     known: Mapping[str, str],
     *,
+    weak: Container[str] = (),
     strict: bool,
     is_known: Callable[[str], str],
     judge_word: Callable[[str], Word] = classify,
@@ -50,6 +52,7 @@ def find_names(
     Args:
         text: the text.
         known: folded words that the header identifies.
+        weak: the same for words that need a neighbour or a cue, such as ``Ho``, because they mean other things more often.
         strict: unknown words in lower case count too, as in OCR lines.
         is_known: entity type of a folded unknown word that resembles a known one, or ``""``.
         judge_word: what is known of a word.
@@ -60,9 +63,13 @@ def find_names(
     ]
     caseless = strict or not any(char.isupper() for char in text)
     for token in tokens:
-        _seed(token, known, caseless, is_known)
-    _cues(tokens, text)
-    _neighbours(tokens, text)
+        if token.folded in weak:
+            token.kind = Word.SAFE | Word.SURNAME | Word.GIVEN
+        else:
+            _seed(token, known, caseless, is_known)
+    _clear_eponyms(tokens)
+    _cues(tokens, text, caseless)
+    _neighbours(tokens, text, _style(tokens))
     yield from _spans(tokens, text)
 
 
@@ -84,54 +91,114 @@ def _gap(text: str, left: _Token, right: _Token) -> str:
     return text[left.end : right.start]
 
 
-def _cues(tokens: list[_Token], text: str) -> None:
-    for index, token in enumerate(tokens[:-1]):
-        following = tokens[index + 1]
+def _clear_eponyms(tokens: list[_Token]) -> None:
+    """``Circle of Willis`` and ``Crohn's disease`` name no person of this file, unless its header does."""
+    safe_beside = eponyms()
+    for index, token in enumerate(tokens):
+        if token.name and not token.known:
+            plain = token.folded.removesuffix("'s")
+            beside = safe_beside.get(plain) or safe_beside.get(plain.removesuffix("s"))
+            if beside and any(near.folded in beside for near in tokens[max(0, index - 5) : index + 6]):
+                token.name, token.kind = False, Word.SAFE
+
+
+def _after_initials(tokens: list[_Token], text: str, index: int) -> int:
+    """The first word from ``index`` on that is no dotted initial."""
+    while index + 1 < len(tokens) and len(tokens[index].text) == 1 and text[tokens[index].end : tokens[index].end + 1] == ".":
+        index += 1
+    return index
+
+
+def _cues(tokens: list[_Token], text: str, caseless: bool) -> None:
+    """A title, a label or a preposition makes the word after it a name, where that word can be one."""
+    for index, (token, following) in enumerate(pairwise(tokens)):
         gap = _gap(text, token, following)
-        title = token.folded in (_UPPER_TITLES if token.text.isupper() else _TITLES) and _GAP.fullmatch(gap) is not None
-        surname = bool(following.kind & (Word.SURNAME | Word.GIVEN)) or not following.kind
-        if (title and (surname or not token.text.isupper()) and following.text[0].isupper() and not following.kind & Word.PROTOCOL) or (
-            token.folded in _LABELS
-            and _LABEL_GAP.fullmatch(gap)
-            and (surname or (len(following.text) > 1 and not following.kind & Word.PROTOCOL and not following.kind))
-        ):
-            following.name = True
-        elif token.folded in _PREPOSITIONS and gap.isspace() and surname and (following.text[0].isupper() or not following.kind):
-            last = index + 2 == len(tokens) or not text[following.end : tokens[index + 2].start].isspace()
-            following.name = (
-                following.name or last or bool(tokens[index + 2].kind & (Word.SURNAME | Word.GIVEN)) or not tokens[index + 2].kind
-            )
+        possible = not following.kind or bool(following.kind & _NAMES)
+        capital = caseless or following.text[0].isupper()
+        upper = caseless or (token.text.isupper() and len(token.text) > 1)
+        if _GAP.fullmatch(gap) and token.folded in (_UPPER_TITLES if upper else _TITLES):
+            first = _after_initials(tokens, text, index + 1)
+            if first > index + 1:
+                tokens[first].name |= tokens[first].text[0].isupper() or caseless
+            sure = not upper or token.folded != "dr" or gap.startswith(".")
+            plain = not following.kind & Word.PROTOCOL or (not upper and token.folded in _UPPER_TITLES and following.text[0].isupper())
+            other = sure and capital and plain and len(following.text) > 1
+            following.name |= other or (possible and (capital or not following.kind))
+        elif _LABEL_GAP.fullmatch(gap) and token.folded in _LABELS:
+            following.name |= possible
+        elif gap.isspace() and capital and token.folded in _PREPOSITIONS:
+            after = tokens[index + 2] if index + 2 < len(tokens) else None
+            last = after is None or not _gap(text, following, after).isspace()
+            if (first := _after_initials(tokens, text, index + 1)) > index + 1:
+                tokens[first].name |= tokens[first].text[0].isupper()
+            following.name |= possible and (last or after is None or not after.kind or bool(after.kind & _NAMES))
+        else:
+            continue
+        _extend(tokens, text, index + 1)
 
 
-def _neighbours(tokens: list[_Token], text: str) -> None:
+def _extend(tokens: list[_Token], text: str, first: int) -> None:
+    """After a cue, a name's other half may be any word that is no protocol token, if the pair ends there: ``signed Jansen Post``."""
+    run = tokens[first : first + 2]
+    if len(run) < 2 or run[0].name == run[1].name or _gap(text, *run) not in {" ", ", "}:
+        return
+    other = run[1] if run[0].name else run[0]
+    ends = first + 2 >= len(tokens) or not _gap(text, run[1], tokens[first + 2]).isspace()
+    if ends and not other.kind & Word.PROTOCOL and other.text[0].isupper() and len(other.text) > 1:
+        other.name = True
+
+
+def _style(tokens: list[_Token]) -> str:
+    """How most safe words are written: ``lower``, ``upper`` or ``title``. A word written otherwise beside a name is part of it."""
+    counts = {"lower": 0, "upper": 0, "title": 0}
+    for token in tokens:
+        if token.kind and len(token.text) > 3:
+            counts[_case(token.text)] += 1
+    return max(counts, key=lambda case: counts[case])
+
+
+def _case(text: str) -> str:
+    return "upper" if text.isupper() else "lower" if text.islower() else "title"
+
+
+def _neighbours(tokens: list[_Token], text: str, style: str) -> None:
     """A name grows over ambiguous words, unknown words, initials and particles beside it; a given and a family name make each other one."""
     for left, right in pairwise(tokens):
-        both = (left.kind & Word.GIVEN and right.kind & (Word.SURNAME | Word.GIVEN)) or (
-            left.kind & Word.SURNAME and right.kind & Word.GIVEN
-        )
         joined = _gap(text, left, right)
-        capital = left.text[0].isupper() and right.text[0].isupper()
-        if (both and capital and (joined in {" ", ", ", "^"})) or (
-            joined == "^" and (left.kind | right.kind) & (Word.SURNAME | Word.GIVEN)
-        ):
+        unknown = not (left.kind or right.kind) and left.text.islower() and right.text.islower()
+        if joined == "^" or (unknown and joined in {" ", ", "} and len(left.text + right.text) > 2 * _MIN_ALONE):
             left.name = right.name = True
+        elif joined in {" ", ", "} and left.text[0].isupper() and right.text[0].isupper():
+            both = (left.kind & Word.GIVEN and right.kind & _NAMES) or (left.kind & Word.SURNAME and right.kind & Word.GIVEN)
+            if both and not (left.kind | right.kind) & Word.PROTOCOL:
+                left.name = right.name = True
     changed = True
     while changed:
         changed = False
         for left, right in [*pairwise(tokens)]:
             if left.name != right.name and _GAP.fullmatch(gap := _gap(text, left, right)):
-                other = right if left.name else left
-                if _absorbed(other, gap, text):
+                other, name = (right, left) if left.name else (left, right)
+                if _absorbed(other, name, gap, text, style):
                     other.name = changed = True
 
 
-def _absorbed(token: _Token, gap: str, text: str) -> bool:
+def _absorbed(token: _Token, name: _Token, gap: str, text: str, style: str) -> bool:
+    after = token.start > name.start
+    following = text[token.end : token.end + 1]
+    if following.isdigit() or text[max(0, token.start - 1) : token.start].isdigit():
+        return False
     if len(token.text) == 1:
-        dotted = text[token.end : token.end + 1] == "."
-        return token.text.isupper() and (dotted or (token.text not in _SIDES and gap != "-"))
-    if token.kind & (Word.SURNAME | Word.GIVEN):
-        return token.text[0].isupper()
-    return not token.kind and (token.text[0].isupper() or "^" in gap)
+        dotted = following == "."
+        return token.text.isupper() and (dotted or (after and token.text not in _SIDES and gap != "-"))
+    if token.kind & _NAMES:
+        return token.text[0].isupper() and not token.kind & Word.PROTOCOL
+    if token.kind:
+        if token.kind & Word.PROTOCOL or _case(token.text) in {"lower", style} or gap not in {" ", ", "}:
+            return False
+        inside = text[: token.start].rstrip()[-1:] not in ("", ".", ":", ";", "-", "/", ",")
+        ends = re.match(r" ?[^\W_]", text[token.end :]) is None or not after
+        return style == "upper" or (inside and ends)
+    return token.text[0].isupper() or "^" in gap
 
 
 def _spans(tokens: list[_Token], text: str) -> Iterator[Span]:

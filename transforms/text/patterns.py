@@ -12,28 +12,40 @@ from transforms.types import Span
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One rule. Group ``v`` of the expression, if there is one, is what identifies; ``accept`` has the last word on it."""
+    """One rule. Group ``v`` of the expression, if there is one, is what identifies; ``accept`` has the last word on it.
+
+    With ``shrink`` a match that is not accepted is tried again without its last part, so that a number may follow a number.
+    """
 
     name: str
     entity: str
     score: float
     expression: re.Pattern[str]
     accept: Callable[[str], bool] | None = None
+    shrink: bool = False
 
     def find(self, text: str) -> Iterator[Span]:
         """All spans of this rule."""
         group = "v" if "v" in self.expression.groupindex else 0
         for match in self.expression.finditer(text):
-            if match.group(group) and (self.accept is None or self.accept(match.group(group))):
-                yield Span(match.start(group), match.end(group), self.entity, self.score, self.name)
+            value, start = match.group(group), match.start(group)
+            while value and self.accept is not None and not self.accept(value):
+                value = re.sub(r"[\s./-]*[^\s./-]+$", "", value) if self.shrink else ""
+            if value:
+                yield Span(start, start + len(value), self.entity, self.score, self.name)
 
 
 def _digits(value: str) -> int:
     return sum(char.isdigit() for char in value)
 
 
+_SIZE = re.compile(r"\d{1,4}(?:x\d{1,4}){1,3}(?:mm|cm)?", re.IGNORECASE)
+
+
 def _code(value: str) -> bool:
-    """Five digits; or four, after letters that are no protocol token; or fewer, after letters that are no word at all."""
+    """Five digits; or four, after letters that are no protocol token; or fewer, after letters that are no word at all; no ``512x512``."""
+    if _SIZE.fullmatch(value):
+        return False
     digits = _digits(value)
     letters = re.findall(r"[^\W\d_]+", value)
     unknown = any(len(part) > 2 and not classify(part) for part in letters)
@@ -46,46 +58,35 @@ def _phone(value: str) -> bool:
     return 7 <= _digits(value) <= 15 and re.search(r"^\+|\(|\d{3}[\s./-]\d{4}$|^0\d", value) is not None
 
 
-def _institution(value: str) -> bool:
-    """The words before ``Hospital`` or ``Clinic`` name one: a proper name, or a word that hospitals are called by."""
-    words = re.findall(r"[^\W\d_]+", value)[:-1]
-    names = Word.SURNAME | Word.GIVEN
-    return any(not classify(word) or classify(word) & names or _HOSPITAL_WORD.fullmatch(word) for word in words)
+def _street(value: str) -> bool:
+    """Words such as ``Circle`` and ``Dr`` make a street only after a word that is none of radiology's."""
+    if re.search(rf"{_PLACE}\.?$", value, re.IGNORECASE) is None:
+        return True
+    return any(not classify(word) or classify(word) & (Word.SURNAME | Word.GIVEN) for word in re.findall(r"[^\W\d_]+", value)[:-1])
 
 
-_UPPER = r"[^\W\d_a-zß-öø-ÿ]"
-_HOSPITAL_WORD = re.compile(
-    r"general|memorial|community|regional|university|univ|saint|st|mercy|city|county|national|royal|children|womens?|baptist|methodist"
-    r"|lutheran|presbyterian|jewish|catholic|district|state|veterans|va|army|naval|northern|southern|eastern|western|san|santa|sankt",
-    re.IGNORECASE,
-)
-_HOSPITAL_END = (
-    r"(?:hospitals?|hosp\.?|medical\s+cent(?:er|re)|med\.?\s*c(?:en)?te?r\.?|medical\s+clinic|clinics?|health\s*cent(?:er|re)|healthcare"
-    r"|health\s+system|infirmary|hospice|imaging\s+cent(?:er|re)|cancer\s+cent(?:er|re)|radiology\s+associates|klinik(?:um)?|krankenhaus"
-    r"|spital|poliklinik|sanatorium)"
-)
-_HOSPITAL_START = (
-    r"(?:[Uu]ni(?:versitäts|versitaets|-)?\s?-?[Kk]linik(?:um)?|[Kk]linik(?:um)?|(?:[Kk]reis)?[Kk]rankenhaus|(?:[Kk]antons)?[Ss]pital|MVZ"
-    r"|[Cc]harit[ée]|[Hh][ôo]pital|[Hh]ôpitaux|HOPITAL|HÔPITAL|CHR?U|CHR|[Cc]entre [Hh]ospitalier|[Pp]oly[Cc]linique|[Cc]linique|CLINIQUE"
-    r"|[Pp]olicl[íi]nica|[Cc]l[íi]nica|CL[IÍ]NICA|[Hh]ospital|HOSPITAL|[Ss]anatorio|[Cc]entro [Mm][ée]dico|[Pp]raxis|[Cc]abinet|KLINIKUM"
-    r"|KRANKENHAUS)"
-)
-_LINK = r"(?:of|the|de|del|la|le|les|los|las|du|des|d'|l'|für|der|am|im|in|an|and|und|et|y|St\.?|Sankt|Saint|Sainte|San|Santa)"
-_STREET = (
-    r"(?:street|str|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|court|ct|place|pl|way|highway|hwy|parkway|pkwy|terrace|square|sq"
-    r"|circle|close|crescent)"
-)
+_STREET = r"(?:street|str|st|avenue|ave|road|rd|boulevard|blvd|highway|hwy|parkway|pkwy|terrace)"
+_PLACE = r"(?:drive|dr|lane|ln|court|ct|place|pl|way|square|sq|circle|close|crescent)"
 _ID_LABEL = (
-    r"(?:\b(?:mrn|mrno|med(?:ical)?\.?\s*rec(?:ord)?|pid|pat(?:ient)?[ ._-]*(?:id|no|nr|nummer|number|#)|acc(?:ession)?[ ._-]*(?:no|nr"
-    r"|number|num|#)?|case|chart|visit|order|ssn|svnr|nhs|fall[ ._-]*nr|ipp|nip|nhc|dni|nie|dossier|historia|n[°º]|exam[ ._-]*(?:no|nr|id|#)"
-    r"|study[ ._-]*(?:id|no|nr|#)|id|hosp(?:ital)?[ ._-]*(?:no|nr|#))\b|#)"
+    r"(?:\b(?:mrn|mrno|med(?:ical)?\.?\s*rec(?:ord)?|pid|pat(?:ient)?[ ._-]*(?:id|no|nr|nummer|number|#)"
+    r"|acc(?:ession)?[ ._-]*(?:no|nr"
+    r"|number|num|#)?|case|chart|visit|order|ssn|svnr|nhs|fall[ ._-]*nr|ipp"
+    r"|nip|nhc|dni|nie|dossier|historia|n[°º]|exam[ ._-]*(?:no|nr|id|#)"
+    r"|study[ ._-]*(?:id|no|nr|#)|id|hosp(?:ital)?[ ._-]*(?:no|nr|#))\b)"
 )
 
 
 def _rule(
-    name: str, entity: str, score: float, expression: str, accept: Callable[[str], bool] | None = None, *, case: bool = False
+    name: str,
+    entity: str,
+    score: float,
+    expression: str,
+    accept: Callable[[str], bool] | None = None,
+    *,
+    case: bool = False,
+    shrink: bool = False,
 ) -> Pattern:
-    return Pattern(name, entity, score, re.compile(expression, 0 if case else re.IGNORECASE), accept)
+    return Pattern(name, entity, score, re.compile(expression, 0 if case else re.IGNORECASE), accept, shrink)
 
 
 PATTERNS: tuple[Pattern, ...] = (
@@ -107,9 +108,11 @@ PATTERNS: tuple[Pattern, ...] = (
         "phone",
         "PHONE_NUMBER",
         0.8,
-        r"(?<![\w.])(?:\+\d{1,3}[\s./-]?(?:\(0\)\s?)?)?(?:\(\d{2,5}\)[\s./-]?|\d{2,5}[\s./-])\d{2,4}(?:[\s./-]\d{2,5}){0,3}"
+        r"(?<![\w.])(?:\+\d{1,3}[\s./-]?(?:\(0\)\s?)?\d{0,4}[\s./-]?)?(?:\(\d{2,5}\)[\s./-]?|\d{1,5}[\s./-])\d{2,8}"
+        r"(?:[\s./-](?!\d\d?[./-]\d\d?[./-])\d{2,5}){0,3}"
         r"(?:\s?(?:x|ext\.?)\s?\d{1,5})?(?![\w.]?\d)",
         _phone,
+        shrink=True,
     ),
     _rule(
         "phone-label",
@@ -123,14 +126,15 @@ PATTERNS: tuple[Pattern, ...] = (
         "street",
         "LOCATION",
         0.85,
-        rf"\b\d{{1,5}}[a-z]?,?\s+(?:(?:[NSEW]|north|south|east|west)\.?\s+)?(?:[^\W\d_][\w'’.-]+\s+){{1,3}}{_STREET}\b\.?"
+        rf"\b\d{{1,5}}[a-z]?,?\s+(?:(?:[NSEW]|north|south|east|west)\.?\s+)?(?:[^\W\d_](?:[^\W\d_]|['’.-])+\s+){{1,3}}(?:{_STREET}|{_PLACE})\b\.?"
         r"(?:,?\s+(?:apt|suite|unit|#)\.?\s*\w+)?",
+        _street,
     ),
     _rule(
         "strasse",
         "LOCATION",
         0.85,
-        r"\b[\w-]*(?:stra(?:ß|ss)e|str\.|weg|platz|gasse|allee|ufer|damm)\s+\d{1,4}\s?[a-z]?\b(?!\s?(?:mm|cm|kv|ma|mas|ms|%))",
+        r"\b[\w-]*(?:stra(?:ß|ss)e|str\.|weg|platz|gasse|allee|ufer|damm)\s+\d{1,4}\s?[a-z]?\b(?!\s?(?:mm|cm|kv|ma|mas|ms)\b|\s?%)",
         lambda value: len(value.split()[0]) > 5,
     ),
     _rule(
@@ -147,14 +151,6 @@ PATTERNS: tuple[Pattern, ...] = (
         "LOCATION",
         0.8,
         r"\b[A-Z]{2}\s+\d{5}(?:-\d{4})?\b|\b[A-Z]{1,2}\d[A-Z\d]?\s\d[ABD-HJLNP-UW-Z]{2}\b|\b(?:D|CH|A|F|E)-\d{4,5}\s+[^\W\d_]+",
-        case=True,
-    ),
-    _rule("hospital", "ORGANIZATION", 0.8, rf"\b(?P<v>(?:[^\W\d_][\w'’.-]*\s+){{1,5}}{_HOSPITAL_END})(?![^\W\d_])", _institution),
-    _rule(
-        "klinikum",
-        "ORGANIZATION",
-        0.8,
-        rf"\b{_HOSPITAL_START}(?:[\s'-]+{_LINK})*(?:[\s'-]+{_UPPER}[\w'’.-]*){{1,4}}",
         case=True,
     ),
     _rule(

@@ -26,30 +26,78 @@ class Word(IntFlag):
 
 _FLAGS = {"p": Word.PROTOCOL, "s": Word.SURNAME, "g": Word.GIVEN}
 _MEDICAL_ENDING = re.compile(
-    r".{3,}(?:graph(?:y|ies|ic|ie|ia|isch)|gram(?:s|m|ma|me)?|scop(?:y|ic|ie|ia)|itis|ectom(?:y|ie|ia)|ostom(?:y|ie|ia)|"
+    r".{3,}(?:gra(?:ph|f)(?:y|ies|ic|ie|ia|ias|isch|ien|iques?|icos?|icas?|e)|(?:phas|has)ic|gram(?:s|m|ma|me)?|scop(?:y|"
+    r"ic|ie|ia)|itis|ectom(?:y|ie|ia)|ostom(?:y|ie|ia)|"
     r"otom(?:y|ie|ia)|plast(?:y|ie|ia|ik)"
     r"|opath(?:y|ie|ia)|algi[ae]|aemi[ae]|emia|uria|osis|iasis|megal(?:y|ie|ia)|plasi[ae]|trophy|trophie|centesis|desis|"
     r"lysis|pexy|rrhag\w+|stenos(?:is|e)"
     r"|oedema|carcinoma|sarcoma|adenoma|fibroma|angioma|blastoma|lymphoma|vascular|muscular|osseous|ventricular|articular|capsular"
-    r"|ectasi[ae]|ptysis|thorax|peritoneum|ization|isation|ierung|ierungen|ungen|keit|heiten|fraktur|gelenk|knochen|"
+    r"|ectasi[ae]|phobi[ae]|phasia|plegi[ae]|ptysis|thorax|peritoneum|ization|isation|ierung|ierungen|ungen|heiten|fraktur|gelenk|knochen|"
     r"arterie|venen|schmerz|erkrankung|untersuchung)"
 )
-_ENDINGS = ("s", "es", "ed", "ing", "ly", "al", "n", "en", "e", "er", "em", "ic", "d", "r")
+_PREFIX = re.compile(
+    r"(?:arterio|atrio|ventriculo|cardio|neuro|gastro|hepato|cholangio|cysto|uretero|pyelo|thoraco|abdomino|cervico|"
+    r"lumbo|sacro|femoro|tibio|humero|radio"
+    r"|costo|sterno|spondylo|osteo|chondro|myo|angio|phlebo|veno|vaso|broncho|pleuro|dorso|latero|antero|postero|medio|"
+    r"supero|infero|cranio|fronto|temporo"
+    r"|parieto|occipito|maxillo|rhino|oto|naso|oro|pre|post|sub|supra|infra|inter|intra|trans|peri|para|retro|endo|epi|"
+    r"hyper|hypo|anti|non|re|un|micro|macro"
+    r"|multi|poly|mono|bi|tri|quadri|semi|pseudo|extra|ultra|over|mis|dis|de|prae|prä|contra|co)"
+)
+_PLAIN = (Word.SAFE, Word.SAFE | Word.PROTOCOL)
+_ENDINGS = (
+    "s",
+    "es",
+    "ed",
+    "ing",
+    "ly",
+    "al",
+    "n",
+    "en",
+    "e",
+    "er",
+    "em",
+    "ic",
+    "d",
+    "r",
+    "ize",
+    "ise",
+    "ized",
+    "ised",
+    "izing",
+    "able",
+    "ment",
+    "ness",
+    "less",
+    "ful",
+)
 _MIN_MEDICAL = 8
 _MIN_STEM = 5
 _MIN_PART = 4
+_MIN_COMPOUND = 10
+
+
+def _lines() -> list[str]:
+    lines = (files(__package__) / "data/vocabulary.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
 
 
 @lru_cache(maxsize=1)
 def _words() -> dict[str, Word]:
     words: dict[str, Word] = {}
-    for line in files(__package__).joinpath("data/vocabulary.txt").read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            word, _, flags = line.partition(" ")
+    for line in _lines():
+        word, _, flags = line.partition(" ")
+        if ":" not in word:
             words[word] = Word.SAFE
             for flag in flags:
                 words[word] |= _FLAGS[flag]
     return words
+
+
+@lru_cache(maxsize=1)
+def eponyms() -> dict[str, frozenset[str]]:
+    """Eponym to the words beside which it is none of a person here: ``willis`` to ``circle``."""
+    return {word: frozenset(rest.split()) for word, colon, rest in (line.partition(": ") for line in _lines()) if colon}
 
 
 @lru_cache(maxsize=1)
@@ -64,7 +112,9 @@ def classify(word: str) -> Word:
     words = _words()
     if folded.endswith("'s"):
         folded = folded[:-2]
-    folded = folded.replace("'", "")
+    if "'" in folded:
+        elided, _, rest = folded.partition("'")
+        folded = rest if len(elided) == 1 and elided != "o" else folded.replace("'", "")
     if len(folded) < 2:
         return Word.SAFE
     if (found := words.get(folded)) is not None:
@@ -73,9 +123,15 @@ def classify(word: str) -> Word:
         return Word.SAFE
     for ending in _ENDINGS:
         stem = folded[: -len(ending)]
-        if len(stem) >= _MIN_STEM and folded.endswith(ending) and words.get(stem) in (Word.SAFE, Word.SAFE | Word.PROTOCOL):
+        if len(stem) >= _MIN_STEM and folded.endswith(ending) and words.get(stem) in _PLAIN:
             return Word.SAFE
-    return Word.SAFE if _compound(folded) else Word.UNKNOWN
+    return Word.SAFE if _compound(folded) or _prefixed(folded) else Word.UNKNOWN
+
+
+def _prefixed(folded: str) -> bool:
+    """A Latin or Greek prefix before a plain safe word: ``prepyloric``, ``arteriovenous``."""
+    match = _PREFIX.match(folded)
+    return match is not None and len(rest := folded[match.end() :]) >= _MIN_STEM and _words().get(rest) in _PLAIN
 
 
 def classify_ocr(word: str) -> Word:
@@ -85,14 +141,15 @@ def classify_ocr(word: str) -> Word:
 
 
 def _compound(folded: str) -> bool:
-    """``folded`` is two or three plain safe words of four letters or more, as in ``Kniegelenk`` or ``PELVISWITHOUT``."""
-    if len(folded) < 2 * _MIN_PART + 1:
+    """``folded`` is two or three plain safe words of four letters or more, as in ``Kniegelenk`` or ``HEADNECK``."""
+    if len(folded) < 2 * _MIN_PART:
         return False
     words = _words()
-    plain = (Word.SAFE, Word.SAFE | Word.PROTOCOL)
     for cut in range(_MIN_PART, len(folded) - _MIN_PART + 1):
-        if words.get(folded[:cut]) in plain:
+        if words.get(folded[:cut]) in _PLAIN:
             rest = folded[cut:]
-            if words.get(rest) in plain or _compound(rest) or (rest[0] == "s" and words.get(rest[1:]) in plain and len(rest) > _MIN_PART):
+            if len(folded) < _MIN_COMPOUND and not (words[folded[:cut]] & words.get(rest, Word.UNKNOWN) & Word.PROTOCOL):
+                continue
+            if words.get(rest) in _PLAIN or _compound(rest) or (rest[0] == "s" and words.get(rest[1:]) in _PLAIN and len(rest) > _MIN_PART):
                 return True
     return False
