@@ -35,6 +35,8 @@ INSTANCES = pa.schema(
         ("sop_class", pa.string()),
         ("transfer_syntax", pa.string()),
         ("frames", pa.int32()),
+        ("rows", pa.int32()),
+        ("columns", pa.int32()),
         ("bytes_in", pa.int64()),
         ("bytes_out", pa.int64()),
         ("save_condition", pa.bool_()),

@@ -78,6 +78,7 @@ def execute(settings: Settings) -> Summary:
         "state": "running",
         "policy": settings.policy.name,
         "settings": fingerprint,
+        "configuration": settings.policy.model_dump(mode="json", exclude={"save_conditions"}),  # a condition may name a patient
         "runner": settings.runner,
         "workers": settings.workers,
         "versions": {name: _version(name) for name in PACKAGES},

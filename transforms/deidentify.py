@@ -194,6 +194,8 @@ class Deidentifier:
         work.dataset = read_instance(data, self.policy.limits)
         complete_identity(work.dataset, header)
         work.known = self.pii.known([work.dataset])
+        rows, columns = work.dataset.get("Rows"), work.dataset.get("Columns")
+        work.shape = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
 
     def _tags(self, work: Work) -> None:
         findings = self.tags.apply(work.dataset, work.known, pixels=work.pixels)
@@ -206,7 +208,9 @@ class Deidentifier:
         work.encoded = buffer.getvalue()
         check_structure(work.encoded, work.dataset)
         work.dataset = None
-        leaks = scan(work.encoded, self._identifiers(work))
+        leaks = scan(
+            work.encoded, self._identifiers(work), keeps=frozenset() if self.policy.tags.private == "remove" else frozenset({"private"})
+        )
         if leaks:
             raise DeidError(Code.LEAK_FOUND, f"{len(leaks)} elements, the first is {leaks[0].path}")
 
@@ -228,10 +232,16 @@ class Deidentifier:
         work.encoded = b""
 
     def _identifiers(self, work: Work) -> Iterator[str]:
-        header = work.header
+        """What must not be in the output: everything known of the original, but for what the policy retains on purpose."""
+        tags, header = self.policy.tags, work.header
+        if tags.profile == "keep-all":
+            return
         if work.known is not None:
             yield from work.known.values
-        yield from (uid for uid in (header.study_uid, header.series_uid, header.sop_uid) if uid)
+            if not tags.retain_institution_identity:
+                yield from work.known.places
+        if not tags.retain_uids:
+            yield from (uid for uid in (header.study_uid, header.series_uid, header.sop_uid) if uid)
 
     @staticmethod
     def _stage(work: Work, stage: str, run: Callable[[Work], None]) -> Work:

@@ -29,6 +29,8 @@ def work_outcome(work: Work, keyed: Hash) -> Outcome:
     findings = work.findings if saved else ()
     instance = {
         **_instance(work.header, work.status, work.code, work.stage, work.detail),
+        "rows": work.shape[0] if work.shape else None,
+        "columns": work.shape[1] if work.shape else None,
         "save_condition_series_agg": work.decision.save,
         "url_deid": work.url_deid or None,
         **_new_ids(new),

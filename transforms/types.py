@@ -166,6 +166,11 @@ class Known(Protocol):
         """The identifying strings themselves, for the leak scan."""
         ...
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Strings that identify an institution or a station; a policy may retain them."""
+        ...
+
 
 class PiiFinder(Protocol):
     """Finds what identifies a person in text. Implemented by `transforms.text`; handed to other rooms by the composer."""
@@ -195,6 +200,7 @@ class Work:
     decision: SeriesDecision
     dataset: Dataset = field(default=None, repr=False)
     known: Known | None = field(default=None, repr=False)
+    shape: tuple[int, int] | None = None
     pixels: PixelReport | None = None
     findings: tuple[Finding, ...] = ()
     encoded: bytes = field(default=b"", repr=False)

@@ -20,7 +20,8 @@ from pipeline.worker import silence
 from transforms.deidentify import Deidentifier
 from transforms.errors import ConfigError
 from transforms.pixels.engines.registry import check_engine
-from transforms.pixels.frames import FrameReader, pixel_info
+from transforms.pixels.frames import FrameReader
+from transforms.pixels.info import pixel_info
 from transforms.pixels.views import display
 from transforms.read.instance import read_instance
 from transforms.tags.identity import Identity
@@ -67,10 +68,9 @@ def draw(dataset: Dataset, findings: Sequence[Finding], frame: int, path: str, w
     Raises:
         ConfigError: the instance has no such frame.
     """
-    info = pixel_info(dataset)
-    if info is None:
+    if pixel_info(dataset) is None:
         raise ConfigError("--png: the instance has no pixels")
-    reader = FrameReader(dataset, info, worker.policy.limits)
+    reader = FrameReader(dataset, worker.policy.limits)
     if not 0 <= frame < len(reader):
         raise ConfigError(f"--frame is {frame}; the instance has {len(reader)} frames, counted from 0")
     picture = np.ascontiguousarray(display(reader, frame)[..., ::-1])
