@@ -29,8 +29,8 @@ from transforms.types import Source
 
 T = TypeVar("T")
 
-_DEFAULTS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"retries": {"mode": "standard", "total_max_attempts": 8}}}}
-_RETRYING = frozenset({"abfs", "gs", "s3"})  # their libraries retry with backoff and jitter; a loop around a loop would multiply
+_DEFAULTS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}}}}
+_RETRYING = frozenset({"abfs", "gs"})  # their libraries retry with growing pauses, which cannot be turned off; two loops would multiply
 
 for _name in ("adlfs", "aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "s3fs"):
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)  # they log the names of files, which may be names of people
@@ -47,7 +47,7 @@ class Store:
     """
 
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False, hash=False)
-    attempts: int = 4
+    attempts: int = 7
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
     @staticmethod
@@ -65,9 +65,12 @@ class Store:
         try:
             from_url = fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(uri)
             options = {"use_listings_cache": False, **_DEFAULTS.get(scheme, {}), **from_url, **self.options.get(scheme, {})}
-            return fsspec.filesystem(scheme, **options)
+            filesystem = fsspec.filesystem(scheme, **options)
         except (ImportError, ValueError) as exc:
             raise ConfigError(f"{scheme}:// cannot be used here: {exc}") from None
+        if scheme == "s3":
+            filesystem.retries = 1  # it tries again after some faults and not after others, such as status 429 of S3 look-alikes
+        return filesystem
 
     def size(self, uri: str) -> int:
         """Bytes of a file.

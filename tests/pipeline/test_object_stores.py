@@ -1,0 +1,170 @@
+"""Storage over real HTTP: S3, Google Cloud Storage and Azure, with what networks and busy services do to it."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.inputs import expand
+from pipeline.storage import Store, join
+from tests.pipeline import emulators
+from tests.pipeline.emulators import Emulated
+from transforms.errors import Code, ConfigError, DeidError
+
+
+@pytest.fixture(scope="module", params=["s3", "gcs", "azure"])
+def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
+    maker = {"s3": emulators.s3, "gcs": emulators.gcs, "azure": lambda: emulators.azure(tmp_path_factory.mktemp("azurite"))}
+    with maker[request.param]() as emulated:
+        yield emulated
+
+
+@pytest.fixture
+def file(cloud: Emulated) -> str:
+    uri = join(cloud.root, "files", "DOE^JANE.dcm")
+    cloud.store.write_atomic(uri, bytes(range(200)))
+    cloud.proxy.fail()
+    return uri
+
+
+def uploads(method: str, path: str) -> bool:
+    return method in ("PUT", "POST")
+
+
+def test_a_ranged_read_is_one_request_for_these_bytes(cloud: Emulated, file: str) -> None:
+    assert cloud.store.read_range(file, 10, 20) == bytes(range(10, 20))
+    assert [entry[2] for entry in cloud.proxy.requests] == ["bytes=10-19"]
+
+
+def test_reads_whole_and_at_the_end(cloud: Emulated, file: str) -> None:
+    assert cloud.store.size(file) == 200
+    assert cloud.store.read_all(file, 200) == bytes(range(200))
+    assert cloud.store.read_range(file, 190, 400) == bytes(range(190, 200))
+    for size in (199, 201):
+        with pytest.raises(DeidError) as raised:
+            cloud.store.read_all(file, 300, size)
+        assert raised.value.code == Code.CHANGED_DURING_RUN
+
+
+def test_an_empty_object_is_a_file(cloud: Emulated) -> None:
+    uri = join(cloud.root, "files", "empty")
+    cloud.store.write_atomic(uri, b"")
+    assert (cloud.store.size(uri), cloud.store.read_all(uri, 10)) == (0, b"")
+
+
+def test_only_the_first_write_counts(cloud: Emulated) -> None:
+    uri = join(cloud.root, "once", "f")
+    assert cloud.store.write_if_absent(uri, b"first")
+    assert not cloud.store.write_if_absent(uri, b"second")
+    assert cloud.store.read_all(uri) == b"first"
+    cloud.store.write_atomic(uri, b"third")
+    assert cloud.store.read_all(uri) == b"third"
+
+
+def test_exists_and_folders(cloud: Emulated, file: str) -> None:
+    store = cloud.store
+    assert store.exists(file)
+    assert not store.exists(file + "x")
+    assert store.is_folder(join(cloud.root, "files"))
+    assert not store.is_folder(file)
+    assert not store.is_folder(join(cloud.root, "none"))
+    store.probe_writable(join(cloud.root, "out"))
+    assert not store.is_folder(join(cloud.root, "out"))
+
+
+def test_a_large_upload_is_whole(cloud: Emulated) -> None:
+    uri, data = join(cloud.root, "large"), bytes(range(256)) * (3 * 2**12)
+    cloud.store.write_atomic(uri, data)
+    assert cloud.store.read_all(uri, len(data)) == data
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "500", "reset", "lost"])
+def test_reading_outlives_a_passing_fault(cloud: Emulated, file: str, fault: str) -> None:
+    if cloud.root.startswith("abfs") and fault != "reset":
+        pytest.skip("the Azure library waits 15 seconds before it tries again")
+    cloud.proxy.fail(fault)
+    assert cloud.store.read_range(file, 0, 4) == bytes(range(4))
+    assert len(cloud.proxy.requests) == 2
+
+
+@pytest.mark.parametrize("fault", ["503", "reset", "lost"])
+def test_writing_outlives_a_passing_fault(cloud: Emulated, fault: str) -> None:
+    if cloud.root.startswith("abfs") and fault != "reset":
+        pytest.skip("the Azure library waits 15 seconds before it tries again")
+    for write in ("write_atomic", "write_if_absent"):
+        uri = join(cloud.root, "faults", f"{write}-{fault}")
+        cloud.proxy.fail(fault, match=uploads)
+        written = getattr(cloud.store, write)(uri, b"data")
+        assert written in (None, True) or fault == "lost", "an upload whose answer was lost finds its own file"
+        assert cloud.store.read_all(uri) == b"data"
+
+
+def test_a_write_that_fails_leaves_nothing(cloud: Emulated) -> None:
+    uri = join(cloud.root, "faults", "DOE^JANE")
+    cloud.proxy.fail(*["403"] * 50, match=uploads)
+    with pytest.raises(DeidError) as raised:
+        cloud.store.write_atomic(uri, b"data")
+    cloud.proxy.fail()
+    assert raised.value.code == Code.WRITE_FAILED
+    assert not cloud.store.exists(uri)
+
+
+def test_a_fault_is_no_answer_to_whether_a_file_is_there(cloud: Emulated, file: str) -> None:
+    cloud.proxy.fail(*["403"] * 50)
+    with pytest.raises(DeidError) as raised:
+        cloud.store.exists(file)
+    cloud.proxy.fail()
+    assert raised.value.code == Code.READ_FAILED
+
+
+def test_no_failure_says_a_name(cloud: Emulated, file: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    with caplog.at_level(logging.WARNING):
+        cloud.proxy.fail(*["403"] * 50)
+        for call in (cloud.store.size, cloud.store.read_all):
+            with pytest.raises(DeidError) as raised:
+                call(file)
+            assert "DOE" not in str(raised.value)
+    cloud.proxy.fail()
+    out = capfd.readouterr()
+    assert "DOE" not in caplog.text + out.out + out.err
+
+
+def test_lists_like_a_disk(cloud: Emulated) -> None:
+    root = join(cloud.root, "tree")
+    names = sorted([f"{a}/{b}/{c}" for a in "ab" for b in ("x", "x.y", "x-y") for c in "12"] + ["a.dcm", "a-b", "c/d/e/f/g"])
+    for name in names:
+        cloud.store.write_atomic(join(root, *name.split("/")), name.encode())
+    found = list(cloud.store.list_files(root))
+    assert [source.uri for source in found] == [f"{root}/{name}" for name in names]
+    assert [source.size for source in found] == [len(name) for name in names]
+    assert list(expand([root, f"{root}/**/1", f"{root}/a.dcm"], cloud.store)) == found
+    with pytest.raises(ConfigError, match="does not exist"):
+        list(expand([join(cloud.root, "nothing")], cloud.store))
+
+
+def test_a_store_works_where_it_was_sent(cloud: Emulated, file: str) -> None:
+    store: Store = pickle.loads(pickle.dumps(Store(cloud.store.options)))
+    assert store.read_range(file, 0, 3) == b"\0\1\2"
+
+
+def test_the_requester_pays(cloud: Emulated, file: str) -> None:
+    scheme = cloud.root.partition("://")[0]
+    if scheme == "abfs":
+        pytest.skip("Azure has no such thing")
+    store = Store({scheme: {**cloud.store.options[scheme], "requester_pays": True if scheme == "s3" else "billed-project"}})
+    cloud.proxy.fail()
+    assert store.read_range(file, 0, 3) == b"\0\1\2"
+    seen = cloud.proxy.requests[-1][1] + cloud.proxy.headers[-1].lower()
+    assert ("x-amz-request-payer: requester" if scheme == "s3" else "userProject=billed-project") in seen
+
+
+def test_a_dead_service_is_given_up_on(cloud: Emulated, file: str) -> None:
+    if not cloud.root.startswith("s3"):
+        pytest.skip("the library of this service keeps its own patience, which is longer than a test")
+    cloud.proxy.fail(*["503"] * 100)
+    with pytest.raises(DeidError, match="503"):
+        cloud.store.read_range(file, 0, 4)
+    assert len(cloud.proxy.requests) == cloud.store.attempts
