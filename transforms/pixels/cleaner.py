@@ -6,15 +6,16 @@ import time
 from collections.abc import Iterator, Sequence
 
 from transforms.errors import Code, DeidError
-from transforms.pixels.decide import Sighting, grown
-from transforms.pixels.encode import replace_frames
+from transforms.pixels import encode
+from transforms.pixels.decide import Sighting
 from transforms.pixels.engines import registry
-from transforms.pixels.frames import FrameReader, PixelInfo, pixel_info
-from transforms.pixels.look import look
-from transforms.pixels.mask import mask_frame
-from transforms.pixels.views import View, grey_views
+from transforms.pixels.frames import FrameReader
+from transforms.pixels.geometry import grown
+from transforms.pixels.info import PixelInfo, pixel_info
+from transforms.pixels.look import Look
+from transforms.pixels.views import Picture
 from transforms.policy import LimitsPolicy, PixelMode, PixelsPolicy
-from transforms.types import Dataset, Finding, FrameDecision, Known, OcrLine, PiiFinder, PixelReport
+from transforms.types import Box, Dataset, Finding, FrameDecision, Known, OcrLine, PiiFinder, PixelReport
 
 Item = tuple[Dataset, Known | None]
 DETECTOR = "ocr"
@@ -60,7 +61,7 @@ class PixelCleaner:
         info = pixel_info(dataset)
         if info is None:
             return []
-        findings, _ = self._examine(FrameReader(dataset, info, self._limits), dataset, info, known)
+        findings, _ = self._examine(FrameReader(dataset, self._limits), info, known, read=True)
         return findings
 
     def _clean(self, dataset: Dataset, known: Known | None) -> PixelReport:
@@ -70,27 +71,23 @@ class PixelCleaner:
         info = pixel_info(dataset)
         if info is None:
             return PixelReport(cleaned=True)
-        reader = FrameReader(dataset, info, self._limits)
-        findings, methods = self._examine(reader, dataset, info, known)
-        boxes: dict[int, list[Finding]] = {}
+        reader = FrameReader(dataset, self._limits)
+        findings, methods = self._examine(reader, info, known, read=self._policy.mode is not PixelMode.REDACT_ALL_TEXT)
+        boxes: dict[int, list[Box]] = {}
         for finding in findings:
-            if finding.action == "masked" and finding.frame is not None:
-                boxes.setdefault(finding.frame, []).append(finding)
-        changed = {}
-        for frame, masked in boxes.items():
-            regions = [finding.box for finding in masked if finding.box is not None]
-            changed[frame] = mask_frame(reader.stored(frame), info, regions, self._policy.fill)
-        if changed:
-            replace_frames(dataset, info, changed, reader)
+            if finding.action == "masked" and finding.frame is not None and finding.box is not None:
+                boxes.setdefault(finding.frame, []).append(finding.box)
+        if boxes:
+            encode.hide_boxes(dataset, reader, boxes, self._policy.fill)
         return PixelReport(
             cleaned=True,
             frames=tuple(FrameDecision(frame, method, len(boxes.get(frame, ()))) for frame, method in enumerate(methods)),
-            changed_frames=tuple(sorted(changed)),
+            changed_frames=tuple(sorted(boxes)),
             findings=tuple(findings),
             seconds=time.perf_counter() - start,
         )
 
-    def _examine(self, reader: FrameReader, dataset: Dataset, info: PixelInfo, known: Known | None) -> tuple[list[Finding], list[str]]:
+    def _examine(self, reader: FrameReader, info: PixelInfo, known: Known | None, *, read: bool) -> tuple[list[Finding], list[str]]:
         """Findings of all frames, and for each frame how it was decided."""
         seen: dict[bytes, list[Sighting]] = {}
         findings: list[Finding] = []
@@ -100,15 +97,16 @@ class PixelCleaner:
             if digest in seen and not self._full_effort:
                 methods.append("same-as-earlier")
             else:
-                seen[digest] = self._sightings(reader, frame, dataset, info)
+                seen[digest] = self._sightings(reader, frame, info, read=read)
                 methods.append(DETECTOR)
             findings.extend(self._decide(seen[digest], frame, info, known))
         return findings, methods
 
-    def _sightings(self, reader: FrameReader, frame: int, dataset: Dataset, info: PixelInfo) -> list[Sighting]:
-        views = [View("colour", reader.rgb(frame))] if info.colour else list(grey_views(reader.stored(frame), dataset))
+    def _sightings(self, reader: FrameReader, frame: int, info: PixelInfo, *, read: bool) -> list[Sighting]:
+        picture = Picture(reader.rgb(frame) if info.colour else reader.stored(frame))
         try:
-            return look(registry.load(self._engine_name), views, self._policy.min_score)
+            look = Look(registry.load(self._engine_name), self._policy.min_score, read=read)
+            return look(picture)
         except Exception as error:
             raise DeidError(Code.OCR_FAILED, f"{self._engine_name}: {type(error).__name__}") from error
 

@@ -1,36 +1,73 @@
-"""Which detected regions are text, and which boxes of it are hidden."""
+"""Which detected regions are text. Detectors also mark anatomy; what is text shows it in one of two independent ways."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from transforms.pixels.engines.base import Reading
+from transforms.pixels.geometry import Quad, overlap, sides, union
 from transforms.types import Box
 
 MIN_CHARACTERS = 3
 SHORT_SCORE = 0.8
-LARGEST_SHARE = 0.25
+AGREED_DETECTION = 0.45
+AGREED_SUPPORT = 0.75
+READ_SUPPORT = 0.3
+LINE_ASPECT = 1.5
+SIMPLE_SHAPES = frozenset("0OoQDCc1Il|!iJj/\\-_.,:;'\"()[] ")
+THICKEST = 48
+SAME_PLACE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A region that an engine detected in a view of a frame, in stored pixel coordinates, and what it read there."""
+    """A region that an engine detected in a frame.
+
+    Attributes:
+        box: in stored pixel coordinates.
+        pieces: boxes that follow the line more closely where it is tilted; otherwise ``box`` alone.
+        text: what was read; empty when it was not read or could not be.
+        score: of the reading, or of the detection when it was not read.
+        detection: of the engine, 0 to 1.
+        support: of the triage network, 0 to 1.
+    """
 
     box: Box
-    text: str = field(repr=False)
-    score: float
+    pieces: tuple[Box, ...]
     detection: float
+    support: float
+    text: str = field(default="", repr=False)
+    score: float = 0.0
+
+    def read_as(self, reading: Reading) -> Sighting:
+        """The same region with what was read there."""
+        return replace(self, text=reading.text, score=reading.score)
 
 
-def is_text(sighting: Sighting, shape: tuple[int, int], min_score: float) -> bool:
-    """Whether a detected region is text.
+def is_line(quad: Quad, level: int) -> bool:
+    """Whether a region found on a level of triage is as thin as the text of that level (7 to 20 pixels, and what surrounds it)."""
+    return min(sides(quad)) <= THICKEST * (1 << level)
 
-    Detectors mark whole anatomies; what they mark there does not read as characters. Three letters or digits that read with moderate
-    confidence do not arise from tissue; one or two arise easily (edges read as I, l, 1, -), so they need more. And a single line of
-    text is never large in both directions.
+
+def is_agreed(sighting: Sighting) -> bool:
+    """Whether both networks see a line of text: each was made from other images for another task, so they err on different tissue.
+
+    A single sign is too little to agree on; it has to be read.
     """
-    rows, columns = shape
-    if sighting.box.w > columns * LARGEST_SHARE and sighting.box.h > rows * LARGEST_SHARE:
+    long, short = max(sighting.box.w, sighting.box.h), min(sighting.box.w, sighting.box.h)
+    return sighting.detection >= AGREED_DETECTION and sighting.support >= AGREED_SUPPORT and long >= LINE_ASPECT * short
+
+
+def is_text(sighting: Sighting, min_score: float) -> bool:
+    """Whether a region reads as text.
+
+    Three letters or digits that read with moderate confidence do not arise from tissue; one or two arise easily, so they need more. Rings
+    and bars are everywhere in anatomy (teeth, vessels, ribs): characters of that shape are no evidence where triage doubts.
+    """
+    if sighting.support < READ_SUPPORT:
+        return False
+    if sighting.support < AGREED_SUPPORT and not set(sighting.text) - SIMPLE_SHAPES:
         return False
     characters = sum(character.isalnum() for character in sighting.text)
     if characters >= MIN_CHARACTERS:
@@ -39,41 +76,19 @@ def is_text(sighting: Sighting, shape: tuple[int, int], min_score: float) -> boo
 
 
 def merged(sightings: Sequence[Sighting]) -> list[Sighting]:
-    """One sighting for each place: where two views show the same line, the better reading stays and the box covers both."""
+    """One sighting for each place, in reading order: the better reading stays, and the boxes of all are covered."""
     kept: list[Sighting] = []
-    for sighting in sorted(sightings, key=lambda item: (-item.score, item.box)):
+    for sighting in sorted(sightings, key=lambda item: (-item.score, -item.detection, item.box)):
         for index, other in enumerate(kept):
-            if _overlap(sighting.box, other.box) >= 0.5:
-                kept[index] = Sighting(_union(sighting.box, other.box), other.text, other.score, other.detection)
+            if overlap(sighting.box, other.box) >= SAME_PLACE:
+                kept[index] = _joined(other, sighting)
                 break
         else:
             kept.append(sighting)
     return sorted(kept, key=lambda item: (item.box.y, item.box.x))
 
 
-def covered(box: Box, boxes: Sequence[Box]) -> bool:
-    """Whether nearly all of ``box`` lies inside one of ``boxes``."""
-    return any(_intersection(box, other) >= 0.9 * box.w * box.h for other in boxes)
-
-
-def grown(box: Box, margin: int, shape: tuple[int, int]) -> Box:
-    """``box`` with a margin on each side, cut to the frame."""
-    rows, columns = shape
-    left, top = max(box.x - margin, 0), max(box.y - margin, 0)
-    return Box(left, top, min(box.x + box.w + margin, columns) - left, min(box.y + box.h + margin, rows) - top)
-
-
-def _intersection(one: Box, other: Box) -> int:
-    width = min(one.x + one.w, other.x + other.w) - max(one.x, other.x)
-    height = min(one.y + one.h, other.y + other.h) - max(one.y, other.y)
-    return max(width, 0) * max(height, 0)
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Intersection over the smaller area."""
-    return _intersection(one, other) / max(min(one.w * one.h, other.w * other.h), 1)
-
-
-def _union(one: Box, other: Box) -> Box:
-    left, top = min(one.x, other.x), min(one.y, other.y)
-    return Box(left, top, max(one.x + one.w, other.x + other.w) - left, max(one.y + one.h, other.y + other.h) - top)
+def _joined(kept: Sighting, other: Sighting) -> Sighting:
+    box = union(kept.box, other.box)
+    pieces = (box,) if len(kept.pieces) == len(other.pieces) == 1 else (*kept.pieces, *other.pieces)
+    return replace(kept, box=box, pieces=pieces, detection=max(kept.detection, other.detection), support=max(kept.support, other.support))

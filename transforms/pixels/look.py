@@ -1,52 +1,137 @@
-"""Looks at one rendering of a frame with an engine: where is text, and what does it say?"""
+"""Looks at one frame: where is text, and what does it say?
+
+Triage marks spots. The detector looks at these only, each at the size at which it works best. A region that both agree on is text: two
+networks that were made from different images for different tasks do not agree on tissue. The rest is read, and stays only if it reads as
+characters; where triage is sure and the detector saw nothing, the detector looks again, larger and in the other polarity.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.pixels.decide import Sighting, covered, is_text, merged
-from transforms.pixels.engines.base import Image, TextEngine
-from transforms.pixels.views import View
+from transforms.pixels.decide import Sighting, is_agreed, is_line, is_text, merged
+from transforms.pixels.engines.base import Image, Reading, TextEngine
+from transforms.pixels.geometry import bounding, grown, intersection, pieces, union
+from transforms.pixels.sheet import assign, lay_out
+from transforms.pixels.triage import Heat, Spot, heat
+from transforms.pixels.views import Picture
 from transforms.types import Box
 
-BORDER = 16
-SMALL_SIDE = 400
-LARGE_SIDE = 1600
+FIRST_SCALE = 1.0
+MARGIN = 14
+SURE_CELLS = 3
 TURNED = 1.5
+TURN_SUPPORT = 0.6
+SECOND_SCALE = 2.0
+WASTE = 1.25
 
 
-def look(engine: TextEngine, views: Iterable[View], min_score: float) -> list[Sighting]:
-    """Text that is legible in any of the views; a region that an earlier view has read is not read again."""
-    found: list[Sighting] = []
-    for view in views:
-        found.extend(_look_once(engine, view.image, scale_for(view.image.shape[:2]), min_score, [item.box for item in found]))
-    return merged(found)
+class Look:
+    """Text of one frame.
+
+    Args:
+        engine: detects and reads.
+        min_score: of a reading that counts.
+        read: every line is read, not only those in doubt.
+    """
+
+    def __init__(self, engine: TextEngine, min_score: float, *, read: bool) -> None:
+        self._engine = engine
+        self._min_score = min_score
+        self._read = read
+
+    def __call__(self, picture: Picture, seen: Heat | None = None) -> list[Sighting]:
+        """All text in ``picture``; ``seen`` saves the triage when it was made before."""
+        seen = heat(picture.grey()) if seen is None else seen
+        found = self._detect(picture, seen, seen.spots(), FIRST_SCALE)
+        missed = [spot for spot in seen.without([box for item in found for box in item.pieces]).spots() if spot.sure >= SURE_CELLS]
+        found += self._detect(picture, seen, missed, SECOND_SCALE, inverse=True)
+        return completed(merged(found), seen)
+
+    def _detect(self, picture: Picture, seen: Heat, spots: Sequence[Spot], scale: float, *, inverse: bool = False) -> list[Sighting]:
+        places = _tiles(spots, picture.shape)
+        if not places:
+            return []
+        tiles = [picture.tile(box, scale / 2**level, inverse=inverse) for box, level in places]
+        sheet, positions = lay_out(tiles)
+        agreed: list[Sighting] = []
+        doubted: list[tuple[Sighting, Image]] = []
+        for index, region in assign(self._engine.detect(sheet), positions):
+            (box, level), tile = places[index], tiles[index]
+            quad = region.quad * _pair(box.w / tile.shape[1], box.h / tile.shape[0]) + _pair(box.x, box.y)
+            where = bounding(quad, picture.shape)
+            if where is None or not is_line(quad, level):
+                continue
+            sighting = Sighting(where, pieces(quad, picture.shape), region.score, seen.support(where), score=region.score)
+            if not self._read and is_agreed(sighting):
+                agreed.append(sighting)
+            else:
+                doubted.append((sighting, crop(tile, region.quad)))
+        return agreed + self._readable(doubted)
+
+    def _readable(self, doubted: Sequence[tuple[Sighting, Image]]) -> list[Sighting]:
+        """Those that read as text, upright or turned."""
+        kept: list[Sighting] = []
+        readings = self._engine.read([content for _, content in doubted])
+        for (sighting, content), reading in zip(doubted, readings, strict=True):
+            best = sighting.read_as(reading)
+            if not is_text(best, self._min_score) and sighting.support >= TURN_SUPPORT:
+                turned = self._engine.read([np.ascontiguousarray(np.rot90(content, 2)), np.ascontiguousarray(content[:, ::-1])])
+                best = sighting.read_as(max([reading, *turned], key=_weight))
+            if is_text(best, self._min_score) or is_agreed(sighting):
+                kept.append(best)
+        return kept
 
 
-def scale_for(shape: tuple[int, ...]) -> float:
-    """Small images carry small letters (9 px on 256 x 256): enlarged. Letters on large images are large: reduced."""
-    side = max(shape[:2])
-    if side <= SMALL_SIDE:
-        return 2.0
-    return min(1.0, LARGE_SIDE / side)
+def _pair(x: float, y: float) -> NDArray[np.float32]:
+    return np.array((x, y), np.float32)
 
 
-def _look_once(engine: TextEngine, image: Image, scale: float, min_score: float, known: Sequence[Box]) -> list[Sighting]:
-    padded = cv2.copyMakeBorder(image, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_REPLICATE)
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    scaled = padded if scale == 1 else np.asarray(cv2.resize(padded, None, fx=scale, fy=scale, interpolation=interpolation), np.uint8)
-    regions = []
-    for region in engine.detect(scaled):
-        box = _box(region.quad / scale - BORDER, image.shape[:2])
-        if box is not None and not covered(box, known):
-            regions.append((region, box))
-    readings = engine.read([crop(scaled, region.quad) for region, _ in regions])
-    sightings = [Sighting(box, reading.text, reading.score, region.score) for (region, box), reading in zip(regions, readings, strict=True)]
-    return [sighting for sighting in sightings if is_text(sighting, image.shape[:2], min_score)]
+def _weight(reading: Reading) -> float:
+    return reading.score * min(sum(character.isalnum() for character in reading.text), 3)
+
+
+def _tiles(spots: Sequence[Spot], shape: tuple[int, int]) -> list[tuple[Box, int]]:
+    """Boxes to look at with their level: spots with a margin, joined where they would overlap."""
+    tiles: list[tuple[Box, int]] = []
+    for spot in sorted(spots, key=lambda item: (item.level, item.box.y, item.box.x)):
+        box = grown(spot.box, MARGIN * 2**spot.level, shape)
+        joined = True
+        while joined:
+            joined = False
+            for index, (other, level) in enumerate(tiles):
+                if level == spot.level and _worth_joining(box, other):
+                    box = union(box, other)
+                    del tiles[index]
+                    joined = True
+                    break
+        tiles.append((box, spot.level))
+    return tiles
+
+
+def _worth_joining(one: Box, other: Box) -> bool:
+    """Whether looking at two boxes as one costs little more than looking at each."""
+    joined = union(one, other)
+    return intersection(one, other) > 0 and joined.w * joined.h <= WASTE * (one.w * one.h + other.w * other.h)
+
+
+def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
+    """A line that was found in part is hidden as a whole: each reaches as far as the cells that continue it, up to the next one."""
+    whole = []
+    for index, sighting in enumerate(found):
+        if len(sighting.pieces) > 1:
+            whole.append(sighting)
+            continue
+        box = seen.continued(sighting.box)
+        if any(intersection(box, other.box) > intersection(sighting.box, other.box) for at, other in enumerate(found) if at != index):
+            box = sighting.box
+        whole.append(replace(sighting, box=box, pieces=(box,)))
+    return whole
 
 
 def crop(image: Image, quad: NDArray[np.float32]) -> Image:
@@ -59,11 +144,3 @@ def crop(image: Image, quad: NDArray[np.float32]) -> Image:
     if height >= TURNED * width:
         content = np.rot90(content)
     return np.ascontiguousarray(content, np.uint8)
-
-
-def _box(quad: NDArray[np.float32], shape: tuple[int, ...]) -> Box | None:
-    """The upright box around ``quad``, cut to the frame; None when nothing of it lies inside."""
-    left, top = np.floor(quad.min(axis=0)).astype(int).clip(0)
-    right, bottom = np.ceil(quad.max(axis=0)).astype(int)
-    right, bottom = min(right, shape[1]), min(bottom, shape[0])
-    return Box(int(left), int(top), int(right - left), int(bottom - top)) if right > left and bottom > top else None

@@ -10,18 +10,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from transforms.pixels.engines.base import Image
 from transforms.pixels.frames import FrameReader
-from transforms.types import Dataset
+from transforms.types import Box, Dataset
 
 LOW_PERCENTILE = 1.0
 HIGH_PERCENTILE = 99.0
 ANATOMY_PERCENTILE = 99.5
 SAMPLES = 65_536
 SAME_LEVELS = 6.0
+TILE_PERCENTILES = (0.3, 99.7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,39 @@ class Window:
         scale = np.float32(255.0 / (self.high - self.low))
         levels = (stored.astype(np.float32) - np.float32(self.low)) * scale
         return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
+
+
+class Picture:
+    """One decoded frame, as triage and OCR look at it.
+
+    Args:
+        pixels: rows x columns stored values, or rows x columns x 3 of 8 bits.
+    """
+
+    def __init__(self, pixels: NDArray[Any]) -> None:
+        self._pixels = pixels
+        self.shape: tuple[int, int] = (pixels.shape[0], pixels.shape[1])
+
+    def grey(self) -> NDArray[np.float32]:
+        """Rows x columns; of a colour frame its luminance."""
+        if self._pixels.ndim == 3:
+            return np.asarray(cv2.cvtColor(self._pixels, cv2.COLOR_RGB2GRAY), np.float32)
+        grey = self._pixels.astype(np.float32)
+        return grey if np.isfinite(grey).all() else np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def tile(self, box: Box, scale: float, *, inverse: bool = False) -> Image:
+        """The content of ``box`` through the window of its own values, so that text in it has the contrast that it can have."""
+        values = self._pixels[box.y : box.y + box.h, box.x : box.x + box.w].astype(np.float32)
+        values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        low, high = (float(value) for value in np.percentile(values, TILE_PERCENTILES))
+        if not high > low:
+            low, high = float(values.min()), float(values.max())
+        levels = Window("tile", low, high if high > low else low + 1).apply(values)
+        image = np.repeat(levels[:, :, None], 3, axis=2) if levels.ndim == 2 else levels
+        if scale != 1:
+            size = (max(round(box.w * scale), 8), max(round(box.h * scale), 8))
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
+        return 255 - image if inverse else image
 
 
 def display(reader: FrameReader, index: int) -> Image:
