@@ -3,36 +3,70 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pydicom
 
 import transforms.read.quiet  # noqa: F401  # third parties log values
+from pipeline import audit
 from pipeline.score_pixels import displayed, score_pixels
 from pipeline.score_summary import FileScore, Rate, as_table, summary
 from pipeline.score_tags import Tally
 from pipeline.score_truth import TextBox, read_checks, read_truth
-from pipeline.storage import local_path
+from pipeline.storage import Store
+from pipeline.synth_tags import Check
+from pipeline.uri import canonical
 from transforms.errors import DeidError
 from transforms.types import Dataset
 
-Ends = Mapping[str, tuple[str, str]]
-"""How each input ended: (status, path of the output or "") by path of the input."""
+MAX_FILE_BYTES = 8 * 1024**3
 
 
-def score_file(name: str, original: Path, redacted: Path | None, boxes: tuple[TextBox, ...], status: str) -> FileScore:
-    """Score one file; one that cannot be compared is reported with its code, and its text counts as not hidden."""
-    modality = ""
+class Run:
+    """What a run made of an archive, in any storage.
+
+    Args:
+        original: folder or URI that the names of the truth are relative to.
+        output: output of the run.
+    """
+
+    def __init__(self, original: str, output: str) -> None:
+        self._store = Store()
+        self._original = canonical(original).rstrip("/")
+        rows = [
+            row
+            for table in audit.read(self._store, canonical(output), "restricted/crosswalk", ["url", "url_deid", "status", "run_id"])
+            for row in table.to_pylist()
+        ]
+        rows.sort(key=lambda row: str(row["run_id"]))  # of an input that was done again the latest counts
+        self._ends: dict[str, tuple[str, str]] = {row["url"]: (row["status"], row["url_deid"] or "") for row in rows}
+
+    def original(self, name: str) -> Dataset:
+        """An input of the run."""
+        return self._read(f"{self._original}/{name}", force=True)
+
+    def output(self, name: str) -> tuple[str, Dataset | None]:
+        """How an input ended (``missing``: the run does not know it), and what was saved of it."""
+        status, uri = self._ends.get(f"{self._original}/{name}", ("missing", ""))
+        return status, self._read(uri) if status == "saved" else None
+
+    def _read(self, uri: str, *, force: bool = False) -> Dataset:
+        return pydicom.dcmread(io.BytesIO(self._store.read_all(uri, MAX_FILE_BYTES)), force=force)
+
+
+def score_file(run: Run, name: str, boxes: tuple[TextBox, ...]) -> FileScore:
+    """Score one file; of one that cannot be compared the code is reported, and its text counts as not hidden."""
+    modality, status = "", "missing"
     try:
-        source = pydicom.dcmread(original, force=True)
+        status, target = run.output(name)
+        source = run.original(name)
         modality = str(source.get("Modality", "") or "")
-        if redacted is None:
+        if target is None:
             return FileScore(name, modality, status, boxes)
-        target = pydicom.dcmread(redacted)
         hidden, worst, changed = compare(source, target, boxes)
         retained = source.get("PixelData") == target.get("PixelData")
         return FileScore(name, modality, status, boxes, hidden, worst, changed, retained)
@@ -61,35 +95,20 @@ def compare(source: Dataset, target: Dataset, boxes: tuple[TextBox, ...]) -> tup
     return tuple(hidden), worst, changed
 
 
-def outputs_of(out: Path) -> Ends:
-    """The run's crosswalk."""
-    table = pq.read_table(out / "restricted" / "crosswalk", columns=["url", "url_deid", "status"])
-    rows = table.to_pylist()
-    return {local_path(row["url"]) or row["url"]: (row["status"], local_path(row["url_deid"] or "") or "") for row in rows}
-
-
-def find_output(ends: Ends, original: Path) -> tuple[str, Path | None]:
-    """Status of one input and, when it was saved, its output."""
-    status, target = ends.get(str(original.absolute()), ends.get(str(original.resolve()), ("missing", "")))
-    return status, Path(target) if status == "saved" and target else None
-
-
-def score_run(truth: Mapping[str, tuple[TextBox, ...]], original: Path, out: Path) -> Iterator[FileScore]:
-    """Score the pixels of every file of the truth against the output of a run."""
-    ends = outputs_of(out)
+def score_pixels_of(run: Run, truth: Mapping[str, tuple[TextBox, ...]]) -> Iterator[FileScore]:
+    """Score the pixels of every file whose text is known."""
     for name, boxes in sorted(truth.items()):
-        status, target = find_output(ends, original / name)
-        yield score_file(name, original / name, target, boxes, status)
+        yield score_file(run, name, boxes)
 
 
-def score_headers(truth: Path, original: Path, out: Path) -> Tally:
-    """Check the headers of every saved file that the truth has checks for."""
-    ends, tally = outputs_of(out), Tally()
-    for name, checks in sorted(read_checks(truth).items()):
-        status, target = find_output(ends, original / name)
+def score_headers_of(run: Run, truth: Mapping[str, tuple[Check, ...]]) -> Tally:
+    """Check the headers of every saved file that there are checks for."""
+    tally = Tally()
+    for name, checks in sorted(truth.items()):
+        status, target = run.output(name)
         tally.ends[status] += 1
         if target is not None:
-            tally.score(name, checks, pydicom.dcmread(target))
+            tally.score(name, checks, target)
     return tally
 
 
@@ -99,30 +118,30 @@ REPORTED = ("name", "modality", "status", "hidden", "over_redaction", "changed",
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``dicom-deid score``."""
     parser.add_argument("--truth", type=Path, required=True, help="truth.json of synth, Presidio's ground truth, or a CSV of checks")
-    parser.add_argument("--original", type=Path, required=True, help="folder that the truth's names are relative to")
-    parser.add_argument("--output", type=Path, required=True, help="output of the run")
+    parser.add_argument("--original", required=True, help="folder or URI that the truth's names are relative to")
+    parser.add_argument("--output", required=True, help="output of the run, a folder or URI")
     parser.add_argument("--json", action="store_true", help="print JSON, with a row for each file and each failed check")
     parser.add_argument("--failures", type=int, default=0, help="print up to this many failed checks: file, action, tag, kind")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run ``dicom-deid score``."""
-    scores = list(score_run(read_truth(args.truth), args.original, args.output))
-    tally = score_headers(args.truth, args.original, args.output)
+    """Run ``dicom-deid score``; the status is 1 when the run does not know a file of the truth, or one could not be compared."""
+    run = Run(args.original, args.output)
+    scores = list(score_pixels_of(run, read_truth(args.truth)))
+    tally = score_headers_of(run, read_checks(args.truth))
     figures: dict[str, Any] = summary(scores) if scores else {}
     actions = {action: Rate(*counts) for action, counts in tally.finish().items()}
     if scores:
         actions |= {"pixels_hidden": figures["phi_hidden"], "pixels_retained": figures["clean_images_retained"]}
     figures["actions"] = actions
-    figures["text_removed_by_kind"] = {
-        kind: Rate(*counts) for (action, kind), counts in sorted(tally.passed.items()) if action == "text_removed"
-    }
+    removed = {kind: counts for (action, kind), counts in sorted(tally.passed.items()) if action == "text_removed"}
+    figures["text_removed_by_kind"] = {kind: Rate(*counts) for kind, counts in removed.items()}
     figures["headers"] = dict(tally.ends)
     if args.json:
         rows = [{key: getattr(score, key) for key in REPORTED} for score in scores]
         print(json.dumps({"summary": figures, "files": rows, "failures": tally.failures}, indent=1, default=Rate.as_json))
-        return 0
-    print(as_table(figures))
-    for failure in tally.failures[: args.failures]:
-        print("failed:", *failure)
-    return 0
+    else:
+        print(as_table(figures))
+        for failure in tally.failures[: args.failures]:
+            print("failed:", *failure)
+    return int(tally.ends["missing"] > 0 or any(score.status == "missing" or score.error for score in scores))

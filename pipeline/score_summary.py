@@ -93,9 +93,9 @@ def as_table(figures: dict[str, Any]) -> str:
     """The summary as a table."""
     lines = []
     for key, value in figures.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             lines.append(key)
             lines += [f"  {name or '(none)':28}{item}" for name, item in value.items()]
-        else:
+        elif not isinstance(value, dict):
             lines.append(f"{key:30}{value:.4%}" if isinstance(value, float) else f"{key:30}{value}")
     return "\n".join(lines)

@@ -43,8 +43,8 @@ def possible(dataset: Dataset) -> tuple[str, ...]:
     if dataset.BitsAllocated == 1:
         return ("explicit", "implicit", "deflated")
     names = ["explicit", "implicit", "deflated", "rle", "jpeg-ls", "j2k-lossless"]
-    if not (colour or palette or (0x6000, 0x3000) in dataset):  # words in other elements than the pixels would have to be swapped too
-        names.append("big-endian")
+    if not (colour or palette) and dataset.original_encoding == (None, None):
+        names.append("big-endian")  # of a file that was read, words in other elements than the pixels would have to be swapped too
     if colour and eight:
         names += ["planar", "ybr-full"] + ["ybr-422"] * (dataset.Columns % 2 == 0)
     if eight and not palette:
@@ -76,7 +76,8 @@ def encode(dataset: Dataset, frames: Frames, name: str) -> None:
     elif name == "j2k":
         dataset.compress(JPEG2000, j2k_cr=[8], generate_instance_uid=False)
     elif name == "jpeg-ls-near":
-        dataset.compress(JPEGLSNearLossless, jls_error=2 ** max(1, dataset.BitsStored - 8), generate_instance_uid=False)
+        error = int(frames.max() - frames.min()) // 200
+        dataset.compress(JPEGLSNearLossless, jls_error=min(255, max(1, error)), generate_instance_uid=False)
     else:
         dataset.compress(LOSSLESS[name], generate_instance_uid=False)
     if name in LOSSY:

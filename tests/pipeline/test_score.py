@@ -176,7 +176,12 @@ def pretend_run(archive: Path, out: Path, *, blank: bool) -> None:
         dataset.save_as(out / path.name)
         saved = number != 3
         rows.append(
-            {"url": str(path), "url_deid": f"file://{out / path.name}" if saved else None, "status": "saved" if saved else "quarantined"}
+            {
+                "url": str(path),
+                "url_deid": f"file://{out / path.name}" if saved else None,
+                "status": "saved" if saved else "quarantined",
+                "run_id": "1",
+            }
         )
     pq.write_table(pa.Table.from_pylist(rows), out / "restricted" / "crosswalk" / "0.parquet")
 
@@ -184,7 +189,7 @@ def pretend_run(archive: Path, out: Path, *, blank: bool) -> None:
 @pytest.mark.parametrize("blank", [False, True])
 def test_a_run_that_did_nothing_scores_0_and_a_blanked_one_scores_1(archive: Path, tmp_path: Path, blank: bool) -> None:
     pretend_run(archive, tmp_path, blank=blank)
-    scores = list(score.score_run(read_truth(archive / "truth.json"), archive / "dicom", tmp_path))
+    scores = list(score.score_pixels_of(score.Run(str(archive / "dicom"), str(tmp_path)), read_truth(archive / "truth.json")))
     figures = score.summary(scores)
     assert figures["files"] == {"quarantined": 1, "saved": 10}
     assert figures["not_comparable"] == 0

@@ -200,7 +200,7 @@ def test_the_command_prints_every_action(tmp_path: Path, capsys: pytest.CaptureF
     truth = make_archive(sources, tmp_path / "a", tags=True)
     assert len(json.loads(truth.read_text())) == 2, "what is no DICOM is left out"
     files = sorted((tmp_path / "a" / "dicom").iterdir())
-    rows = [{"url": str(path), "url_deid": str(path), "status": "saved"} for path in files]
+    rows = [{"url": str(path), "url_deid": str(path), "status": "saved", "run_id": "1"} for path in files]
     (tmp_path / "out" / "restricted" / "crosswalk").mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "out" / "restricted" / "crosswalk" / "0.parquet")
     parser = argparse.ArgumentParser()
