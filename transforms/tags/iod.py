@@ -16,8 +16,8 @@ def is_known(sop_class: str) -> bool:
 
 
 def needs_references(sop_class: str) -> bool:
-    """Whether the IOD has a mandatory Common Instance Reference module, which must agree with the references in the instance."""
-    return sop_class in _classes() and _classes()[sop_class][0] == "M"
+    """Whether the IOD has a Common Instance Reference module, which must agree with the references elsewhere in the instance."""
+    return sop_class in _classes() and _classes()[sop_class][0] in ("M", "C")
 
 
 def attribute_type(keyword: str, parent: str | None, sop_class: str) -> str:

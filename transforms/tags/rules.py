@@ -139,15 +139,15 @@ class Rules:
             steps = self._places[parent, sop_class, mode] = Steps(self, parent, sop_class, mode)
         return steps
 
-    def step(self, tag: int, parent: int, sop_class: str) -> Step:
-        """Decide about one public attribute. Private ones are decided where their creator is known."""
+    def step(self, tag: int, parent: int, sop_class: str, *, kind: str | None = None) -> Step:
+        """Decide about one public attribute; ``kind`` stands in for its Type. Private ones are decided where their creator is known."""
         group = tag >> 16
         vr, keyword = _dictionary(tag)
         base = Step(tag, keyword or f"({group:04X},{tag & 0xFFFF:04X})", vr, Action.KEEP, "not in the table", accepted=_accepted(tag))
         if tag & 0xFFFF == 0 or group in (0x0000, 0x0002):
             return replace(base, action=Action.REMOVE, rule="group length, command or file meta element", silent=True)
         above = None if parent == ROOT else _dictionary(parent)[1]
-        kind = attribute_type(base.keyword, above, sop_class)
+        kind = attribute_type(base.keyword, above, sop_class) if kind is None else kind
         decided = self._profile(replace(base, kind=kind), parent, sop_class)
         for number, rule in enumerate(self._policy.rules):
             if matches(rule.match, tag, keyword, vr):

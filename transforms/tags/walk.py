@@ -14,10 +14,12 @@ from pydicom.values import convert_SQ
 
 from transforms.errors import Code, DeidError
 from transforms.tags.actions import AUDITED, Instance, apply_action
+from transforms.tags.dates import is_valid
 from transforms.tags.private import creators
 from transforms.tags.rules import ROOT, Action, Mode, Step
 from transforms.tags.structured import CONTENT_SEQUENCES, verdict
 from transforms.tags.values import (
+    DATE_VRS,
     DEFAULT_ENCODINGS,
     MAX_LENGTH,
     NUMBER,
@@ -145,11 +147,15 @@ class Walk:
         if not isinstance(value, bytes):
             return True
         if vr in NUMBER_STRINGS:
+            if NUMBER.fullmatch(value) is None:
+                return False
             if len(value) >= _ID_DIGITS:
                 self._texts.append(Text(ds, element, step, place, encodings))
-            return NUMBER.fullmatch(value) is not None
+            return True
+        if vr in DATE_VRS:
+            return is_valid(vr, text_of(element, DEFAULT_ENCODINGS, vr))
         if vr == "UI":
-            return not value or UID.fullmatch(text_of(element, DEFAULT_ENCODINGS, "UI").replace("\\", ".")) is not None or len(value) > 64
+            return all(not uid or UID.fullmatch(uid) for uid in text_of(element, DEFAULT_ENCODINGS, "UI").split("\\"))
         return True
 
     def _keep_mislabelled(self, ds: Dataset, tag: BaseTag, element: Any, step: Step, place: Place, encodings: Sequence[str]) -> None:
@@ -275,7 +281,7 @@ class Walk:
 
 _CODE = re.compile(r"[A-Z0-9_ \\]*")
 _UNCHECKED = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"}) | frozenset(
-    {"OB or OW", "US or SS", "US or OW", "US or SS or OW", "DA", "DT", "TM"}
+    {"OB or OW", "US or SS", "US or OW", "US or SS or OW"}
 )
 _PRIVATE = Step(0, "", "UN", Action.REMOVE, "private attributes X")
 
