@@ -17,15 +17,14 @@ from typing import Any
 
 import duckdb
 import pydicom
-from pydicom.encaps import parse_fragments
-from pydicom.pixels.utils import get_expected_length
 
 from pipeline.storage import Store
 from pipeline.verify_counts import Check
-from transforms.errors import DeidError
+from transforms.errors import Code, DeidError
+from transforms.pixels.frames import FrameReader
+from transforms.pixels.info import pixel_info
 from transforms.policy import LimitsPolicy, TextPolicy
-from transforms.read.instance import read_instance
-from transforms.read.quiet import silence_libraries
+from transforms.read.instance import read_instance  # silences pydicom, whose warnings quote values
 from transforms.text.detector import PiiDetector
 from transforms.types import Dataset
 from transforms.verify.leaks import scan
@@ -50,7 +49,7 @@ _CLEAN_PIXEL_DATA, _RETAIN_UIDS = "113101", "113110"
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _BATCH = 32
 _BATCHES_PER_WORKER = 3
-_LIMITS = LimitsPolicy(max_instance_bytes=2**40)
+_LIMITS = LimitsPolicy(max_instance_bytes=2**40, max_frame_bytes=2**40)
 """What the run's own limits let through is read whole here too."""
 _QUERY = """select s.instance_id, s.name, s.frames, s.pixels_cleaned, s.frames_masked, c.url,
     c.PatientID, c.StudyInstanceUID, c.SeriesInstanceUID, c.SOPInstanceUID
@@ -107,7 +106,7 @@ def _results(store: Store, output: str, saved: Iterator[Saved], originals: bool,
         while batch := list(islice(saved, _BATCH)):
             yield check_batch(store, output, batch, originals)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=silence_libraries) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         pending: set[Future[tuple[int, list[Problem]]]] = set()
         while True:
             while len(pending) < workers * _BATCHES_PER_WORKER and (batch := list(islice(saved, _BATCH))):
@@ -172,19 +171,17 @@ def _claims(dataset: Dataset, options: set[str], row: Saved) -> Iterator[tuple[s
 
 
 def _pixels(dataset: Dataset, row: Saved) -> Iterator[tuple[str, str]]:
-    """PixelData has the length, or at least one fragment for each frame, that the header announces (PS3.5 section 8)."""
-    value = dataset.get("PixelData")
-    if value is None:
-        return
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    if row.frames is not None and row.frames != frames:
-        yield "pixels", "NumberOfFrames"
-    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        count, _ = parse_fragments(value)
-        if count < frames and not dataset.file_meta.TransferSyntaxUID.startswith("1.2.840.10008.1.2.4.10"):  # a video is one fragment
+    """There is as much pixel data as the header announces (PS3.5 section 8): nothing is decoded."""
+    try:
+        info = pixel_info(dataset)
+        if info is not None:
+            FrameReader(dataset, _LIMITS)
+    except DeidError as exc:
+        if exc.code is not Code.PIXELS_UNSUPPORTED:  # saved by a policy that does not look at pixels
             yield "pixels", "PixelData"
-    elif len(value) < get_expected_length(dataset):
-        yield "pixels", "PixelData"
+        return
+    if info is not None and row.frames is not None and row.frames != info.frames:
+        yield "pixels", "NumberOfFrames"
 
 
 def _identifiers(row: Saved, original: Dataset | None, *, uids: bool) -> Iterator[str]:

@@ -18,7 +18,6 @@ from pipeline import secret as secrets
 from pipeline.storage import Store, canonical
 from pipeline.verify_counts import Check
 from transforms.errors import ConfigError
-from transforms.read.quiet import silence_libraries
 from transforms.tags.identity import Identity
 
 MEANING = {
@@ -74,7 +73,6 @@ def main(options: argparse.Namespace) -> int:
         raise ConfigError(f"--sample is {options.sample}; expected 0 to 1")
     if options.workers < 1:
         raise ConfigError(f"--workers is {options.workers}; expected 1 or more")
-    silence_libraries()
     started = time.monotonic()
     checks = list(_checks(options))
     failed = sum(check.failed for check in checks)

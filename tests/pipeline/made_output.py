@@ -139,6 +139,7 @@ def _saved(store: Store, out: Path, original: pydicom.Dataset, path: Path) -> Ou
     tags = [Finding("removed", tag_path=name, vr="LO", rule="PS3.15 E.1-1 X") for name in ("PatientAddress", "InstitutionName")]
     box = Finding("masked", frame=0, box=BOX, entity_type="PERSON", score=0.97, detector="known", rule="all text", text="ZYXWANDT")
     nested = Finding("cleaned", "RequestAttributesSequence[0].(0009,1001)", "LO", entity_type="PERSON", score=0.9, text="Zyxwandt")
+    work.shape = (original.Rows, original.Columns)
     work.findings = (*tags, *((box, nested) if masked else ()))
     work.pixels = PixelReport(True, (FrameDecision(0, "ocr" if masked else "triage:flat", int(masked)),), (0,) if masked else ())
     work.seconds = {"read": 0.002, "mask": 0.25 if masked else 0.01, "tags": 0.003, "verify": 0.002, "write": 0.001}
