@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import filecmp
+import functools
 import json
 import random
 from pathlib import Path
@@ -25,8 +27,15 @@ def sources() -> list[str]:
     return [source.name for source in bundled_sources()]
 
 
+@functools.cache
+def loaded(name: str) -> tuple[pydicom.Dataset, np.ndarray]:
+    dataset, frames = load(next(source for source in bundled_sources() if source.name == name), random.Random(3))
+    return dataset, frames[:3]
+
+
 def prepared(name: str) -> tuple[pydicom.Dataset, np.ndarray]:
-    return load(next(source for source in bundled_sources() if source.name == name), random.Random(3))
+    dataset, frames = loaded(name)
+    return copy.deepcopy(dataset), frames.copy()
 
 
 @pytest.mark.parametrize("font", available())
@@ -81,7 +90,6 @@ def test_the_header_says_what_the_image_says() -> None:
 @pytest.mark.parametrize("name", ["padded-ct", "small-mr", "ultrasound", "form", "examples_palette", "liver_1frame", "examples_ybr_color"])
 def test_each_encoding_decodes_to_what_was_burned(name: str, encoding: str, tmp_path: Path) -> None:
     dataset, frames = prepared(name)
-    frames = frames[:3]
     truth = burn(dataset, frames, seed=1)
     if encoding not in synth_encode.possible(dataset):
         with pytest.raises(ValueError, match="expected one of"):
