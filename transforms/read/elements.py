@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 
 from transforms.types import Dataset
 
 
 def text_of(dataset: Dataset, keyword: str) -> str:
-    """The value of a top-level element as text, several values joined by a backslash; '' when it is absent or empty."""
-    tag = tag_for_keyword(keyword)
-    try:
-        value = dataset[tag].value
-    except KeyError:
+    """The value of a top-level text element, several values joined by a backslash; '' when it is absent or empty."""
+    raw = dataset.get_item(tag_for_keyword(keyword))
+    if raw is None:
         return ""
-    except Exception:  # pydicom raises whatever a converter stumbles over
-        raw = dataset.get_item(tag)
-        value = raw.value.decode("latin-1") if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes) else ""
+    value = raw.value
+    if isinstance(raw, RawDataElement) and isinstance(value, bytes) and not value.isascii():
+        try:
+            value = dataset[raw.tag].value  # in the character set of the data set
+        except Exception:  # pydicom raises whatever a converter stumbles over
+            value = raw.value
     return joined(value).strip(" \0")
 
 
@@ -37,9 +38,14 @@ def joined(value: Any) -> str:
 
 
 def number_of(dataset: Dataset, keyword: str, default: int) -> int:
-    """The first value of a top-level element as a number of at least 0; ``default`` when it is none."""
+    """The first value of a top-level US or IS element as a number of at least 0; ``default`` when it is none."""
+    raw = dataset.get_item(tag_for_keyword(keyword))
+    if raw is None:
+        return default
+    if isinstance(raw, RawDataElement) and (raw.VR or dictionary_VR(raw.tag)) == "US" and raw.value and len(raw.value) == 2:
+        return int.from_bytes(raw.value, "little" if raw.is_little_endian else "big")
     try:
-        number = int(text_of(dataset, keyword).split("\\")[0])
-    except ValueError:
+        number = int(joined(dataset[raw.tag].value).split("\\")[0])
+    except Exception:  # pydicom raises whatever a converter stumbles over
         return default
     return number if number >= 0 else default

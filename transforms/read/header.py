@@ -62,9 +62,10 @@ def read_header(fetch: Fetch, size: int, limits: LimitsPolicy, name: str = "") -
         DeidError: EMPTY, NOT_DICOM, DICOMDIR: there is no instance; HEADER_UNREADABLE; TOO_LARGE; CHANGED_DURING_RUN.
     """
     file = RangedFile(fetch, size, limits.max_header_bytes)
-    layout = recognise(file.read(min(size, FIRST_BYTES)), size)
+    head = file.read(min(size, FIRST_BYTES))
+    layout = recognise(head, size)
     try:
-        dataset = _parse(file, layout, limits)
+        dataset = _parse(file, head, layout, limits)
     except DeidError:
         raise
     except Exception as exc:  # pydicom raises whatever a malformed file makes it stumble over
@@ -105,24 +106,44 @@ def encoding_uid(dataset: Dataset) -> str:
     return str(ExplicitVRLittleEndian if little else ExplicitVRBigEndian)
 
 
-def _parse(file: RangedFile, layout: Layout, limits: LimitsPolicy) -> Dataset:
+def _parse(file: RangedFile, head: bytes, layout: Layout, limits: LimitsPolicy) -> Dataset:
+    """The elements before the pixels. Nearly always the first block holds them all, and memory is read faster than a `RangedFile`."""
+    whole = len(head) == file.size
+    if layout.transfer_syntax in DEFLATED:
+        file.seek(0)
+        (head, _), whole = splice(file.read(), layout, limits.max_header_bytes), True
+    stopped = False
+
+    def stop(tag: int, _vr: str | None, _length: int) -> bool:
+        nonlocal stopped
+        stopped = tag >= _PIXELS
+        return stopped
+
+    try:
+        dataset = read_partial(io.BytesIO(head), stop_when=stop, force=True)
+    except Exception:  # either the block ends, which the second try will tell, or the file is malformed
+        if whole:
+            raise
+    if not (stopped or whole):
+        dataset = _parse_ranged(file)
+    dataset.buffer = None
+    return dataset
+
+
+def _parse_ranged(file: RangedFile) -> Dataset:
     """The elements before the pixels; the values of bulk elements are skipped, not fetched, and the elements left out."""
     skipped: list[int] = []
-    source: RangedFile | io.BytesIO = file
-    if layout.transfer_syntax in DEFLATED:
-        source = io.BytesIO(_inflated(file, layout, limits))
 
     def stop(tag: int, vr: str | None, length: int) -> bool:
         if tag >= _PIXELS:
             return True
-        if length != _UNDEFINED and length > _BULK_BYTES and isinstance(source, RangedFile) and _is_bulk(tag, vr):
+        if length != _UNDEFINED and length > _BULK_BYTES and _is_bulk(tag, vr):
             skipped.append(tag)
-            source.hide(length)
+            file.hide(length)
         return False
 
-    source.seek(0)
-    dataset = read_partial(source, stop_when=stop, force=True)
-    dataset.buffer = None
+    file.seek(0)
+    dataset = read_partial(file, stop_when=stop, force=True)
     for tag in skipped:
         dataset.pop(tag, None)
     return dataset
@@ -137,14 +158,10 @@ def _is_bulk(tag: int, vr: str | None) -> bool:
     return vr in _BULK_VRS
 
 
-def _inflated(file: RangedFile, layout: Layout, limits: LimitsPolicy) -> bytes:
-    """A deflated file as if it were none, at most ``max_header_bytes`` of it (PS3.5 A.5): a small file can inflate to anything."""
-    file.seek(0)
-    return splice(file.read(), layout, limits.max_header_bytes)[0]
-
-
 def splice(data: bytes, layout: Layout, most: int) -> tuple[bytes, bool]:
     """File meta information and the inflated data set in one, labelled Explicit VR Little Endian; and whether that is all of it.
+
+    Deflated data (PS3.5 A.5) of a small file can inflate to anything: ``most`` bytes are the most there is.
 
     Raises:
         zlib.error: the data is not deflated.

@@ -15,12 +15,13 @@ class RangedFile:
     """Reads, seeks and tells over ``fetch(start, end)``; the first fetch is 64 KiB, each further one twice the one before.
 
     Attributes:
+        size: bytes of the file.
         fetched: bytes fetched so far; bounded by ``limit``.
     """
 
     def __init__(self, fetch: Fetch, size: int, limit: int) -> None:
         self._fetch = fetch
-        self._size = size
+        self.size = size
         self._limit = limit
         self._position = 0
         self._start = 0
@@ -35,7 +36,7 @@ class RangedFile:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Move; nothing is fetched."""
-        self._position = offset + (0, self._position, self._size)[whence]
+        self._position = offset + (0, self._position, self.size)[whence]
         return self._position
 
     def hide(self, length: int) -> None:
@@ -53,7 +54,7 @@ class RangedFile:
             self._hidden = 0
             self._position += length
             return b""
-        end = self._size if length < 0 else min(self._position + length, self._size)
+        end = self.size if length < 0 else min(self._position + length, self.size)
         if end <= self._position:
             return b""
         offset = self._position - self._start
@@ -68,7 +69,7 @@ class RangedFile:
         buffered = self._start + len(self._buffer)
         keep = self._buffer[self._position - self._start :] if self._start <= self._position < buffered else b""
         start = self._position + len(keep)
-        stop = min(self._size, max(end, start + self._next))
+        stop = min(self.size, max(end, start + self._next))
         self._next = min(self._next * 2, _MOST_BYTES)
         if self.fetched + stop - start > self._limit:
             stop = max(end, start + self._limit - self.fetched)
