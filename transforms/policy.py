@@ -143,6 +143,10 @@ class TextPolicy(Model):
     """How identifying text is found, and what replaces it."""
 
     marker: Literal["type", "remove"] = "type"
+    ner: Literal["none", "spacy", "transformers"] = "none"
+    ner_model: str = ""
+    safe_words: tuple[str, ...] = ()
+    """Words of the site (protocols, scanners, trials) that are no names."""
 
 
 class LimitsPolicy(Model):

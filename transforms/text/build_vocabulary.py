@@ -94,7 +94,7 @@ def build() -> str:
     """
     protocol = read_source("protocol")
     safe = (standard_words() - read_source("eponyms")) | stop_words() | protocol
-    for language in LANGUAGES:
+    for language in (*LANGUAGES, "other"):
         safe |= read_source(f"words_{language}")
     surnames, given = read_source("ambiguous_surnames"), read_source("ambiguous_given")
     for line in (DATA / "source" / "census_names.txt").read_text(encoding="utf-8").splitlines()[1:]:
@@ -103,7 +103,7 @@ def build() -> str:
         surnames |= {word} if "s" in flags else set()
         given |= {word} if "g" in flags else set()
     lines = [f"# pydicom {pydicom.__version__}, see build_vocabulary.py"]
-    for word in sorted(word for word in safe if len(word) > 1):
+    for word in sorted(word for word in safe if len(word) > 1 or not word.isascii()):
         flags = "p" * (word in protocol) + "s" * (word in surnames) + "g" * (word in given)
         lines.append(f"{word} {flags}".strip())
     eponyms: dict[str, set[str]] = {}

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 from transforms.policy import TextPolicy
 from transforms.text.dates import find_dates
+from transforms.text.fold import fold
 from transforms.text.judge import judge_lines
-from transforms.text.known import HeaderKnown, build, collect
+from transforms.text.known import KIND_OF_KEYWORD, LISTS, HeaderKnown, build, collect
 from transforms.text.match import find_known, resembles
 from transforms.text.names import find_names
+from transforms.text.ner import check_model, find_entities
 from transforms.text.patterns import find_patterns
 from transforms.text.places import find_places
+from transforms.text.recognizers import find_checked
 from transforms.text.spans import merge, replace
+from transforms.text.vocabulary import Word, classify
 from transforms.types import Dataset, Known, OcrLine, Span
 
 _WHOLE = {"PN": "PERSON", "DA": "DATE_TIME", "DT": "DATE_TIME", "TM": "DATE_TIME"}
+_NO_TEXT = frozenset(["AT", "DS", "FD", "FL", "IS", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UI", "UL", "US", "UV"])
+_DEFINED = frozenset(LISTS["DEFINED"])
 _CACHED = 256
+_CACHED_TEXTS = 8192
 _LETTERS = re.compile(r"[^\W\d_]")
 
 
@@ -26,10 +34,16 @@ class PiiDetector:
     """Finds what identifies a person: identifiers known from the header, patterns, and words that the safe vocabulary does not explain.
 
     Implements `transforms.types.PiiFinder`. Holds caches only; one per worker is enough, and it is safe to build again anywhere.
+
+    Raises:
+        ConfigError: the policy names a model that is not installed.
     """
 
     def __init__(self, policy: TextPolicy) -> None:
+        check_model(policy.ner, policy.ner_model)
         self._policy = policy
+        self._safe = frozenset(map(fold, policy.safe_words))
+        self._spans = lru_cache(_CACHED_TEXTS)(self._search)
         self._known: OrderedDict[tuple[tuple[str, str], ...], HeaderKnown] = OrderedDict()
 
     def known(self, datasets: Sequence[Dataset]) -> HeaderKnown:
@@ -44,20 +58,40 @@ class PiiDetector:
         return found
 
     def find(self, text: str, known: Known, *, keyword: str = "", vr: str = "") -> tuple[Span, ...]:
-        """Spans of ``text`` that identify, sorted, not overlapping. A value whose VR is a name, a date or a time identifies as a whole."""
-        if not text.strip():
-            return ()
-        if entity := _WHOLE.get(vr):
-            return (Span(0, len(text), entity, 1.0, "vr"),)
-        return merge(text, self._spans(text, _header(known)))
+        """Spans of ``text`` that identify, sorted, not overlapping.
 
-    def _spans(self, text: str, known: HeaderKnown) -> Iterable[Span]:
-        yield from find_known(text, known)
-        yield from find_dates(text)
-        yield from find_patterns(text)
-        yield from find_places(text)
+        A value identifies as a whole when its VR is a name, a date or a time, or its keyword one of a known identifier. Values of defined
+        terms and of equipment (CS, Manufacturer …) are no prose: an unknown word there is no evidence.
+        """
+        if not text.strip() or vr in _NO_TEXT:
+            return ()
+        if entity := _WHOLE.get(vr) or KIND_OF_KEYWORD.get(keyword):
+            return (Span(0, len(text), entity, 1.0, "element"),)
+        if vr == "AS":
+            return tuple(Span(0, len(text), "AGE", 1.0, "element") for _ in find_dates(text))
+        return self._spans(text, _header(known), vr != "CS" and keyword not in _DEFINED)
+
+    def _search(self, text: str, known: HeaderKnown, prose: bool) -> tuple[Span, ...]:
+        spans = [*find_known(text, known), *find_patterns(text), *find_places(text)]
+        if prose:
+            spans += find_dates(text)
         if _LETTERS.search(text):
-            yield from find_names(text, known.words, weak=known.weak, strict=False, is_known=lambda word: resembles(word, known))
+            judge = self._judge_word if self._safe else classify
+            spans += find_names(
+                text,
+                known.words,
+                weak=known.weak,
+                unknown=prose,
+                is_known=lambda word: resembles(word, known),
+                judge_word=judge,
+            )
+        spans += find_checked(text, spans)
+        if self._policy.ner != "none":
+            spans += find_entities(text, self._policy.ner, self._policy.ner_model)
+        return merge(text, spans)
+
+    def _judge_word(self, word: str) -> Word:
+        return Word.SAFE | Word.PROTOCOL if fold(word) in self._safe else classify(word)
 
     def clean(self, text: str, known: Known, *, keyword: str = "", vr: str = "") -> tuple[str, tuple[Span, ...]]:
         """``text`` with each span replaced by its marker, or removed with the joiners that it leaves behind."""

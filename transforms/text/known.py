@@ -12,21 +12,21 @@ from importlib.resources import files
 from pydicom import charset
 from pydicom.datadict import DicomDictionary
 
-from transforms.text.fold import alnum, fold, look
+from transforms.text.fold import LETTER, alnum, fold, look
 from transforms.text.vocabulary import Word, classify
 from transforms.types import Dataset
 
 _KIND_OF_VR = {"PN": "PERSON", "DA": "DATE", "DT": "DATE", "SQ": "SQ"}
-_LISTS: dict[str, list[str]] = {
+LISTS: dict[str, list[str]] = {
     name: words.split() for name, words in tomllib.loads((files(__package__) / "data/keywords.toml").read_text("utf-8")).items()
 }
-_KIND_OF_KEYWORD = {keyword: kind for kind in ("ID", "LOCATION", "CONTACT", "PERSON") for keyword in _LISTS[kind]}
+KIND_OF_KEYWORD = {keyword: kind for kind in ("ID", "LOCATION", "CONTACT", "PERSON") for keyword in LISTS[kind]}
 _PER_FRAME = 0x52009230
 _PER_FRAME_ITEMS = 8
 """Functional groups repeat what they say for every frame: the first items are enough."""
 _MAX_DEPTH = 16
-_LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_PLACEHOLDERS = frozenset(_LISTS["PLACEHOLDER"])
+_LETTERS = re.compile(rf"{LETTER}+(?:['’]{LETTER}+)*")
+_PLACEHOLDERS = frozenset(LISTS["PLACEHOLDER"])
 """What stands in a name element when there is no name."""
 _MIN_WORD = 3
 _MIN_ID = 4
@@ -40,13 +40,13 @@ def _kinds() -> dict[int, str]:
     """Tag to kind, for every element of PS3.6 that may hold an identifier, and every sequence."""
     kinds: dict[int, str] = {}
     for tag, entry in DicomDictionary.items():
-        kind = _KIND_OF_VR.get(entry[0]) or _KIND_OF_KEYWORD.get(entry[4])
+        kind = _KIND_OF_VR.get(entry[0]) or KIND_OF_KEYWORD.get(entry[4])
         if kind:
             kinds[tag] = kind
     return kinds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class HeaderKnown:
     """What a header says that identifies. Every field is PHI and none is shown.
 

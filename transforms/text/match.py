@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from transforms.text.fold import fold, look
 from transforms.text.known import HeaderKnown
+from transforms.text.vocabulary import UNSPACED
 from transforms.types import Span
 
 _PIECE = re.compile(r"[^\W_]+")
@@ -66,15 +68,16 @@ def find_known(text: str, known: HeaderKnown, ocr: bool = False) -> Iterator[Spa
     pieces = [(match.start(), match.end(), match.group()) for match in _PIECE.finditer(text)]
     if known.ids or known.phrases or known.dates:
         yield from _joined(text, pieces, known, ocr)
+    if not text.isascii():
+        yield from _unspaced(text, known)
+
+
+def _unspaced(text: str, known: HeaderKnown) -> Iterator[Span]:
+    """Names inside a run of a script without spaces."""
     for word, entity in known.words.items():
-        if (
-            not word.isascii()
-            and len(word) > 1
-            and (at := fold(text).find(word)) >= 0
-            and not text.isascii()
-            and len(fold(text)) == len(text)
-        ):
-            yield Span(at, at + len(word), entity, 0.95, "header")
+        if UNSPACED.match(word):
+            for match in re.finditer(re.escape(unicodedata.normalize("NFC", word)), text):
+                yield Span(match.start(), match.end(), entity, 0.95, "header")
 
 
 def _joined(text: str, pieces: list[tuple[int, int, str]], known: HeaderKnown, ocr: bool) -> Iterator[Span]:

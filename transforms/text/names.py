@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 
-from transforms.text.fold import fold
-from transforms.text.vocabulary import Word, classify, eponyms
+from transforms.text.fold import LETTER, fold
+from transforms.text.vocabulary import UNSPACED, Word, classify, eponyms
 from transforms.types import Span
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_WORD = re.compile(rf"{LETTER}+(?:['’]{LETTER}+)*")
 _HUMP = re.compile(r"[^\W\d_a-zß-öø-ÿ]+(?![a-zß-öø-ÿ])|[^\W\d_a-zß-öø-ÿ]?[a-zß-öø-ÿ]+")
 _CUES = {
     name: frozenset(words.split()) for name, words in tomllib.loads((files(__package__) / "data/cues.toml").read_text("utf-8")).items()
@@ -43,7 +43,8 @@ def find_names(
     known: Mapping[str, str],
     *,
     weak: Container[str] = (),
-    strict: bool,
+    strict: bool = False,
+    unknown: bool = True,
     is_known: Callable[[str], str],
     judge_word: Callable[[str], Word] = classify,
 ) -> Iterator[Span]:
@@ -53,6 +54,7 @@ def find_names(
         text: the text.
         known: folded words that the header identifies.
         weak: the same for words that need a neighbour or a cue, such as ``Ho``, because they mean other things more often.
+        unknown: a capitalised word that the vocabulary does not have is a name.
         strict: unknown words in lower case count too, as in OCR lines.
         is_known: entity type of a folded unknown word that resembles a known one, or ``""``.
         judge_word: what is known of a word.
@@ -66,25 +68,27 @@ def find_names(
         if token.folded in weak:
             token.kind = Word.SAFE | Word.SURNAME | Word.GIVEN
         else:
-            _seed(token, known, caseless, is_known)
+            _seed(token, known, caseless, is_known, unknown)
     _clear_eponyms(tokens)
     _cues(tokens, text, caseless)
     _neighbours(tokens, text, _style(tokens))
     yield from _spans(tokens, text)
 
 
-def _seed(token: _Token, known: Mapping[str, str], caseless: bool, is_known: Callable[[str], str]) -> None:
+def _seed(token: _Token, known: Mapping[str, str], caseless: bool, is_known: Callable[[str], str], unknown: bool) -> None:
     plain = token.folded.removesuffix("'s")
     token.known = known.get(token.folded) or known.get(plain) or known.get(plain.replace("'", ""), "")
     if token.known:
         token.name = True
-    elif not token.kind and len(token.text) > 1:
+    elif not token.kind:
         token.known = is_known(plain)
-        capital = token.text[0].isupper() or caseless or not token.text[0].isascii()
-        humps = _HUMP.findall(token.text)
-        if len(humps) > 1 and all(classify(hump) for hump in humps):
+        capital = not token.text[0].islower() or caseless
+        mixed = not (token.text.isupper() or token.text.islower() or token.text == token.text.lower())
+        if mixed and len(humps := _HUMP.findall(token.text)) > 1 and all(classify(hump) for hump in humps):
             return
-        token.name = bool(token.known) or (capital and len(token.text) >= _MIN_ALONE)
+        token.name = bool(token.known) or (
+            unknown and capital and (len(token.text) >= _MIN_ALONE or UNSPACED.match(token.folded) is not None)
+        )
 
 
 def _gap(text: str, left: _Token, right: _Token) -> str:
@@ -165,8 +169,8 @@ def _neighbours(tokens: list[_Token], text: str, style: str) -> None:
     """A name grows over ambiguous words, unknown words, initials and particles beside it; a given and a family name make each other one."""
     for left, right in pairwise(tokens):
         joined = _gap(text, left, right)
-        unknown = not (left.kind or right.kind) and left.text.islower() and right.text.islower()
-        if joined == "^" or (unknown and joined in {" ", ", "} and len(left.text + right.text) > 2 * _MIN_ALONE):
+        strange = not (left.kind or right.kind) and left.text.islower() and right.text.islower()
+        if joined == "^" or (strange and joined in {" ", ", "} and len(left.text + right.text) > 2 * _MIN_ALONE):
             left.name = right.name = True
         elif joined in {" ", ", "} and left.text[0].isupper() and right.text[0].isupper():
             both = (left.kind & Word.GIVEN and right.kind & _NAMES) or (left.kind & Word.SURNAME and right.kind & Word.GIVEN)

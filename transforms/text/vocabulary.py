@@ -71,6 +71,9 @@ _ENDINGS = (
     "less",
     "ful",
 )
+UNSPACED = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+"""Han, kana and Hangul: written without spaces and without case."""
+_LONGEST_CUT = 18
 _MIN_MEDICAL = 8
 _MIN_STEM = 5
 _MIN_PART = 4
@@ -115,10 +118,12 @@ def classify(word: str) -> Word:
     if "'" in folded:
         elided, _, rest = folded.partition("'")
         folded = rest if len(elided) == 1 and elided != "o" else folded.replace("'", "")
-    if len(folded) < 2:
+    if len(folded) < 2 and (folded.isascii() or not UNSPACED.match(folded)):
         return Word.SAFE
     if (found := words.get(folded)) is not None:
         return found
+    if UNSPACED.match(folded):
+        return Word.SAFE if _cut(folded) else Word.UNKNOWN
     if len(folded) >= _MIN_MEDICAL and _MEDICAL_ENDING.fullmatch(folded):
         return Word.SAFE
     for ending in _ENDINGS:
@@ -126,6 +131,16 @@ def classify(word: str) -> Word:
         if len(stem) >= _MIN_STEM and folded.endswith(ending) and words.get(stem) in _PLAIN:
             return Word.SAFE
     return Word.SAFE if _compound(folded) or _prefixed(folded) else Word.UNKNOWN
+
+
+def _cut(folded: str) -> bool:
+    """A run without spaces is made of safe words."""
+    words = _words()
+    reached = {0}
+    for end in range(1, len(folded) + 1):
+        if any(folded[start:end] in words for start in reached if end - start <= _LONGEST_CUT):
+            reached.add(end)
+    return len(folded) in reached
 
 
 def _prefixed(folded: str) -> bool:
