@@ -83,10 +83,9 @@ def main() -> None:
     reads = fetched(paths)
     whole = sum(path.stat().st_size for path in paths)
     print(f"{len(reads)} headers of {len(paths)} files, {whole / 1e6:.1f} MB")
-    print(f"bytes per header: median {statistics.median(read.bytes for read in reads):,.0f}, most {max(read.bytes for read in reads):,}")
-    print(
-        f"fetched: {sum(read.bytes for read in reads) / whole:.1%} of the bytes, {sum(r.requests for r in reads) / len(reads):.2f} requests a header"
-    )
+    print(f"bytes per header: median {statistics.median(r.bytes for r in reads):,.0f}, most {max(r.bytes for r in reads):,}")
+    share, requests = sum(r.bytes for r in reads) / whole, sum(r.requests for r in reads) / len(reads)
+    print(f"fetched: {share:.1%} of the bytes, {requests:.2f} requests a header")
 
     def header(path: Path) -> object:
         return read_header(Counted(path), path.stat().st_size, LIMITS)

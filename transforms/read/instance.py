@@ -7,7 +7,7 @@ from typing import Any
 
 from pydicom.dataelem import RawDataElement
 from pydicom.filereader import read_partial
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import UID, SecondaryCaptureImageStorage
 
 from transforms.errors import Code, DeidError
 from transforms.policy import LimitsPolicy
@@ -29,13 +29,16 @@ def read_instance(data: bytes, limits: LimitsPolicy) -> Dataset:
 
     Raises:
         DeidError: EMPTY, NOT_DICOM, DICOMDIR; TOO_LARGE; DATASET_UNREADABLE when the data is truncated, not to be parsed, or holds several
-            data sets; PIXELS_UNSUPPORTED when the pixels are elsewhere.
+            data sets; PIXELS_UNSUPPORTED when the pixels are elsewhere, or in a transfer syntax that cannot be written.
     """
     if len(data) > limits.max_instance_bytes:
         raise DeidError(Code.TOO_LARGE, f"{len(data)} bytes, the limit is {limits.max_instance_bytes}")
     layout = recognise(data[:_HEAD_BYTES], len(data))
     if layout.transfer_syntax in _REFERENCED_DEFLATE:
         raise DeidError(Code.PIXELS_UNSUPPORTED, "the transfer syntax refers to pixels elsewhere")
+    syntax = UID(layout.transfer_syntax)
+    if syntax and not (syntax.is_private or syntax.is_transfer_syntax):
+        raise DeidError(Code.PIXELS_UNSUPPORTED, "the transfer syntax is not known, so that the file could not be written again")
     try:
         if layout.transfer_syntax in DEFLATED:
             data, complete = splice(data, layout, limits.max_instance_bytes)

@@ -92,3 +92,11 @@ def test_no_bundled_file_crashes() -> None:
 
     codes = {code_of(path.read_bytes()) for path in Path(get_testdata_file("CT_small.dcm")).parent.rglob("*") if path.is_file()}
     assert codes <= {None, Code.NOT_DICOM, Code.DICOMDIR, Code.EMPTY, Code.DATASET_UNREADABLE}
+
+
+@pytest.mark.parametrize("syntax", [b"1.2.840.10008.1.2.8.1", b"1.2.840.10008.9.9.999", b"1.2.840.10008.1.2.4.95"])
+def test_a_transfer_syntax_that_cannot_be_written_is_refused(syntax: bytes) -> None:
+    known = b"1.2.840.10008.1.2.1\0"
+    length = len(syntax) + len(syntax) % 2
+    data = CT.replace(b"UI\x14\0" + known, b"UI" + bytes([length, 0]) + syntax.ljust(length, b"\0"), 1)
+    assert refused(data) == Code.PIXELS_UNSUPPORTED
