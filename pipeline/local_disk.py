@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
 
 from pipeline.uri import local_uri
 from transforms.types import Source
+
+_UNSUPPORTED = frozenset({errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EXDEV})
 
 
 def read(path: str, start: int, end: int) -> bytes:
@@ -27,54 +32,88 @@ def read(path: str, start: int, end: int) -> bytes:
         return b"".join(pieces)
 
 
-def _temporary(path: str, data: bytes) -> str:
-    """Write ``data`` to a new file beside ``path``, down to the disk."""
+def replace(path: str, data: bytes) -> None:
+    """Write a file so that its name stands for the old content or the new, never for a part.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind.
+    """
+    with _written(path, data) as (source, follow):
+        part = source
+        if follow:
+            part = _part_name(path)
+            _link(source, part, follow=True)
+        try:
+            os.replace(part, path)  # noqa: PTH105
+        except BaseException:
+            os.unlink(part)  # noqa: PTH108
+            raise
+
+
+def create(path: str, data: bytes) -> bool:
+    """Write a file only if its name is free, which the file system decides; False when it is not.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind.
+    """
+    if os.path.lexists(path):
+        return False
+    with _written(path, data) as (source, follow):
+        try:
+            _link(source, path, follow=follow)
+        except FileExistsError:
+            return False
+        except OSError as exc:
+            if follow or exc.errno not in _UNSUPPORTED:
+                raise
+            os.replace(source, path)  # noqa: PTH105  # a file system without hard links: two writers at once could both win
+    return True
+
+
+@contextmanager
+def _written(path: str, data: bytes) -> Iterator[tuple[str, bool]]:
+    """A whole file in the folder of ``path``, on the disk, and whether it has no name but a link in /proc to be followed.
+
+    A file without a name vanishes with its process: a killed worker leaves nothing. Systems that have none get a ``.part-`` file.
+    """
     folder = os.path.dirname(path)  # noqa: PTH120
     os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-    handle, temporary = tempfile.mkstemp(prefix=".part-", dir=folder)
+    handle = _nameless(folder)
+    part = "" if handle is not None else _part_name(path)
+    if handle is None:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_UMASK)  # noqa: PTH101  # mkstemp makes files that only their owner reads
-    except BaseException:
-        os.unlink(temporary)  # noqa: PTH108
-        raise
-    return temporary
-
-
-def replace(path: str, data: bytes) -> None:
-    """Write a file so that its name stands for the old content or the new, never for a part."""
-    temporary = _temporary(path, data)
-    try:
-        os.replace(temporary, path)  # noqa: PTH105
-    except BaseException:
-        os.unlink(temporary)  # noqa: PTH108
-        raise
-
-
-def create(path: str, data: bytes) -> bool:
-    """Give the whole file its name only if the name is free: a hard link, which the file system makes atomically."""
-    if os.path.lexists(path):
-        return False
-    temporary = _temporary(path, data)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
+            yield part or f"/proc/self/fd/{file.fileno()}", not part
     finally:
-        os.unlink(temporary)  # noqa: PTH108
-    return True
+        if part:
+            Path(part).unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _nameless(folder: str) -> int | None:
+    if not (hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")):  # noqa: PTH112
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o666)
+    except OSError as exc:
+        if exc.errno in _UNSUPPORTED:
+            return None
+        raise
 
 
-_UMASK = _umask()
+def _link(source: str, target: str, *, follow: bool) -> None:
+    folder = os.open(os.path.dirname(target), os.O_RDONLY)  # noqa: PTH120  # with a folder given, the system call is one that follows links
+    try:
+        os.link(source, os.path.basename(target), dst_dir_fd=folder, follow_symlinks=follow)  # noqa: PTH119
+    finally:
+        os.close(folder)
+
+
+def _part_name(path: str) -> str:
+    return f"{os.path.dirname(path)}/.part-{uuid4().hex}"  # noqa: PTH120
 
 
 def walk(folder: str) -> Iterator[Source]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from uuid import uuid4
@@ -139,8 +142,44 @@ def test_a_pipe_does_not_block(tmp_path: Path) -> None:
         STORE.read_range(str(tmp_path / "pipe"), 0, 10)
 
 
+@pytest.fixture(params=["nameless", "named", "no hard links"])
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the file system can do."""
+
+    def no_links(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no")
+
+    if request.param != "nameless":
+        monkeypatch.setattr(local_disk, "_nameless", lambda _: None)
+    if request.param == "no hard links":
+        monkeypatch.setattr(local_disk.os, "link", no_links)
+    return str(request.param)
+
+
+def test_every_file_system_keeps_the_first_and_leaves_no_part(tmp_path: Path, system: str) -> None:
+    target = str(tmp_path / "d" / "f")
+    assert STORE.write_if_absent(target, b"1")
+    assert not STORE.write_if_absent(target, b"2")
+    assert STORE.read_all(target) == b"1"
+    STORE.write_atomic(target, b"3")
+    assert STORE.read_all(target) == b"3"
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["f"]
+
+
+def test_a_killed_writer_leaves_nothing(tmp_path: Path) -> None:
+    if not hasattr(os, "O_TMPFILE"):
+        pytest.skip("this system has no files without a name")
+    program = (
+        "import os, sys\nfrom pipeline import local_disk\n"
+        "local_disk.os.fsync = lambda _: os.kill(os.getpid(), 9)\nlocal_disk.create(sys.argv[1], b'x' * 100)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "f")], check=False)
+    assert done.returncode == -9
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("write", ["write_atomic", "write_if_absent"])
-def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str) -> None:
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, write: str) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device", "DOE^JANE")
 
