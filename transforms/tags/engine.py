@@ -14,6 +14,7 @@ from transforms.tags.charset import to_utf8
 from transforms.tags.claims import write_claims, write_file_meta
 from transforms.tags.identity import Identity
 from transforms.tags.iod import is_known
+from transforms.tags.pack import pack
 from transforms.tags.private import PrivateRules
 from transforms.tags.rules import Rules
 from transforms.tags.values import DEFAULT_ENCODINGS, UID, encode, raw, text_of
@@ -86,6 +87,7 @@ class TagDeidentifier:
         self._identify(ds, instance, original)
         if self._policy.charset == "utf-8":
             to_utf8(ds)
+        pack(ds)
         write_claims(ds, self._policy, self._took_effect(known), pixels)
         write_file_meta(ds)
         return walk.findings()

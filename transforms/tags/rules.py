@@ -32,6 +32,8 @@ _DECODING = frozenset(
 """What an instance needs to be one, and its pixels to be decoded: identity, Image Pixel module, Lossy Image Compression."""
 _HARMLESS = frozenset({"CS", "US", "UL", "SS", "SL", "UV", "SV", "AT", "IS", "US or SS"})
 """Enumerated values, counts and indices in a sequence of dummy values: without them it would not be one of its IOD."""
+_TYPED = {"TextValue": "structured", "UnformattedTextValue": "graphics"}
+"""Text that people type into reports, and onto images and waveforms, and the option that has it cleaned; wherever it is."""
 _SEALED = frozenset({"DigitalSignaturesSequence", "MACParametersSequence", "IconImageSequence", "EncryptedAttributesSequence"})
 """Sequences that text scanning cannot make safe: signatures over the original, small images, encrypted originals."""
 
@@ -208,13 +210,12 @@ class Rules:
             return self._date(replace(step, rule="date not in the table"))
         if step.vr in FREE_TEXT_VRS and (option := self._cleaning_option(step, parent)):
             return replace(step, action=Action.CLEAN, rule=f"free text, {option}:C")
-        return step
+        return _resolve(replace(step, rule="typed text not in the table"), "X/D") if step.keyword in _TYPED else step
 
     def _cleaning_option(self, step: Step, parent: int) -> str:
         """The option that has free text cleaned which people type: long text anywhere, and what is in a sequence that the option keeps."""
-        if step.keyword in ("TextValue", "UnformattedTextValue"):
-            option = "structured" if step.keyword == "TextValue" else "graphics"
-            return option if option in self._options else ""
+        if step.keyword in _TYPED:
+            return _TYPED[step.keyword] if _TYPED[step.keyword] in self._options else ""
         row = by_tag().get(parent)
         typed = step.vr in ("LT", "ST", "UT") or (row is not None and "descriptors" in row.options)
         return "descriptors" if typed and "descriptors" in self._options else ""

@@ -88,14 +88,16 @@ def raw(tag: int, vr: str, value: bytes, like: Any) -> RawDataElement:
 
 
 def dummy(vr: str, text: str, size: int) -> bytes:
-    """A value of the VR that says nothing (PS3.15 E.1.1, code D), as long as what it replaces where the VR counts in bytes.
+    """A value of the VR that says nothing (PS3.15 E.1.1, code D), with as many numbers as what it replaces.
 
     Args:
         vr: as in the data dictionary; of ``US or SS`` and its like the first.
         text: what it replaces, for the precision of dates and times; '' if unknown.
         size: bytes of what it replaces.
     """
-    if vr in BINARY_VRS or vr == "UN" or " or " in vr:
+    if vr in ("OB", "UN"):
+        return b"\0\0"
+    if vr in BINARY_VRS or " or " in vr:
         return bytes(size + size % 2 or struct.calcsize("d"))
     value = _DUMMY.get(vr, DUMMY_TEXT)
     if vr in ("DT", "TM") and (match := re.fullmatch(r"\d+", text.strip())):

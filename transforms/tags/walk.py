@@ -125,7 +125,9 @@ class Walk:
                 continue
             element = elements[tag]
             if step.action is Action.KEEP and step.vr != "SQ" and element.VR in step.accepted:
-                if not self._is_fine(ds, element, step, place, encodings):
+                if self._is_fine(ds, element, step, place, encodings):
+                    self._texts.append(Text(ds, element, step, place, encodings))
+                else:
                     self._remove(elements, tag, place, step)
             else:
                 self._element(ds, tag, element, step, place, encodings, depth)
@@ -268,7 +270,11 @@ class Walk:
         hits = [needle for needle in needles if needle in haystack]
         for entry, text in zip(self._texts, texts, strict=True):
             folded = text.casefold() if hits else ""
-            if entry.step.vr in NUMBER_STRINGS:
+            tag = entry.element.tag
+            if tag.real & 0x00010000:
+                if tag in entry.dataset._dict and any(needle in folded for needle in hits):
+                    self._remove(entry.dataset._dict, tag, entry.place, replace(entry.step, rule="identifier of the header"))
+            elif entry.step.vr in NUMBER_STRINGS:
                 if folded.strip() in hits:
                     self._again(entry, entry.step.fallback)
             elif any(_counts(needle, folded, text, entry.step.vr) for needle in hits) or _is_overlong(text, entry.step.vr):
