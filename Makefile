@@ -1,5 +1,6 @@
 # make demo   de-identify a small archive and query its audit
 # make test   the tests
+# make bench  the benchmarks beside their peers; BENCH="tags text" chooses
 # Both create the environment on their first call and are quick afterwards.
 PYTHON ?= python3
 VENV := .venv
@@ -30,7 +31,7 @@ lint: $(VENV)/.test
 	@$(BIN)/mypy
 
 bench: $(VENV)/.bench
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 $(VENV)/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else "Python 3.11 or 3.12 is needed: make PYTHON=python3.12")'
