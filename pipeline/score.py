@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydicom
 
 import transforms.read.quiet  # noqa: F401  # third parties log values
 from pipeline import audit
-from pipeline.score_pixels import displayed, score_pixels
+from pipeline.score_pixels import ENOUGH_CHANGED, displayed, score_pixels
 from pipeline.score_summary import FileScore, Rate, as_table, summary
 from pipeline.score_tags import Tally
 from pipeline.score_truth import TextBox, read_checks, read_truth
@@ -24,6 +25,15 @@ from transforms.errors import DeidError
 from transforms.types import Dataset
 
 MAX_FILE_BYTES = 8 * 1024**3
+
+
+def overlay_is_hidden(source: Dataset, target: Dataset, box: TextBox) -> bool:
+    """Whether at least 90 % of the bits of a text in an overlay plane are cleared, or its plane is gone."""
+    if (box.plane, 0x3000) not in target:
+        return True
+    place = np.s_[..., box.y : box.y + box.h, box.x : box.x + box.w]
+    before, after = source.overlay_array(box.plane)[place], target.overlay_array(box.plane)[place]
+    return before.shape == after.shape and bool(before.any()) and float((after[before > 0] == 0).mean()) >= ENOUGH_CHANGED
 
 
 class Run:
@@ -83,11 +93,11 @@ def compare(source: Dataset, target: Dataset, boxes: tuple[TextBox, ...]) -> tup
     """
     same_bytes = source.get("PixelData") is not None and source.PixelData == target.get("PixelData")
     if same_bytes and source.file_meta.TransferSyntaxUID == target.file_meta.TransferSyntaxUID:
-        return (False,) * len(boxes), 0.0, False
+        return tuple(bool(box.plane) and overlay_is_hidden(source, target, box) for box in boxes), 0.0, False
     before, after = displayed(source), displayed(target)
-    hidden, worst, changed = [True] * len(boxes), 0.0, False
+    hidden, worst, changed = [not box.plane or overlay_is_hidden(source, target, box) for box in boxes], 0.0, False
     for frame in range(len(before)):
-        here = [number for number, box in enumerate(boxes) if box.frame <= frame < box.frame + box.frames]
+        here = [number for number, box in enumerate(boxes) if not box.plane and box.frame <= frame < box.frame + box.frames]
         score = score_pixels(before[frame], after[frame], [boxes[number] for number in here], [boxes[number].ink for number in here])
         for number, is_hidden in zip(here, score.hidden, strict=True):
             hidden[number] &= is_hidden

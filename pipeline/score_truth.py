@@ -19,7 +19,7 @@ from transforms.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class TextBox:
-    """A piece of text that stands in ``frames`` consecutive frames from ``frame`` on."""
+    """A piece of text that stands in ``frames`` consecutive frames from ``frame`` on, or in the overlay plane of group ``plane``."""
 
     x: int
     y: int
@@ -31,6 +31,7 @@ class TextBox:
     frames: int = 1
     legible: str = "yes"
     look: str = "plain"
+    plane: int = 0
     ink: Mask | None = field(default=None, repr=False, compare=False)
 
 
@@ -88,6 +89,7 @@ def _entries(path: Path) -> dict[str, Any]:
 
 def _ours(entry: dict[str, Any], folder: Path) -> tuple[TextBox, ...]:
     ink = dict(np.load(folder / entry["ink"])) if entry.get("ink") else {}
+    overlay = [box | {"plane": int(str(box["group"]), 16)} for box in entry.get("overlay_boxes", ())]
     return tuple(
         TextBox(
             x=int(box["x"]),
@@ -100,14 +102,17 @@ def _ours(entry: dict[str, Any], folder: Path) -> tuple[TextBox, ...]:
             frames=int(box.get("frames", 1)),
             legible=str(box.get("legible", "yes")),
             look=_look(box),
+            plane=int(box.get("plane", 0)),
             ink=ink.get(f"arr_{number}"),
         )
-        for number, box in enumerate(entry["boxes"])
+        for number, box in enumerate([*entry["boxes"], *overlay])
     )
 
 
 def _look(box: dict[str, Any]) -> str:
     """What makes a text hard to read, where the truth says so."""
+    if box.get("plane"):
+        return "overlay"
     if box.get("mirrored"):
         return "mirrored"
     if box.get("rotated") or box.get("vertical"):

@@ -20,12 +20,15 @@ from pipeline import synth_encode as encodings
 from pipeline.synth_burn import Truth
 from pipeline.synth_images import Frames, Source, load, series_of, sources_of, store
 from pipeline.synth_layout import burn_frames
+from pipeline.synth_overlay import add_overlay
 from pipeline.synth_people import Person, person
 from pipeline.synth_tags import plant
 from transforms.errors import ConfigError
 from transforms.types import Dataset
 
 MIX = "mix"
+OVERLAY_SHARE = 0.12
+"""Share of the images that have a name in an overlay plane too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +149,16 @@ def _make(plan: Plan, out: Path, job: Job) -> dict[str, Any]:
     many = job.kind in ("series", "cine")
     if many:
         frames = series_of(frames[0], plan.slices, rng)
-    truth = burn(dataset, frames, seed=rng.getrandbits(64), odd=many and job.number % 2 == 0, system_fonts=plan.system_fonts)
+    seed = rng.getrandbits(64)
+    truth = burn(dataset, frames, seed=seed, odd=many and job.number % 2 == 0, system_fonts=plan.system_fonts)
     if job.kind != "series":
-        return _write(plan, out, name, dataset, frames, rng, truth)
+        overlay = add_overlay(dataset, person(random.Random(str(seed))), rng) if not many and rng.random() < OVERLAY_SHARE else None
+        entries = _write(plan, out, name, dataset, frames, rng, truth)
+        return {key: entry | ({"overlay_boxes": [overlay]} if overlay else {}) for key, entry in entries.items()}
     dataset.pop("NumberOfFrames", None)
     (out / "dicom" / name).mkdir(exist_ok=True)
     (out / "ink" / name).mkdir(exist_ok=True)
-    entries: dict[str, Any] = {}
+    entries = {}
     for number in range(len(frames)):
         one = frames[number : number + 1]
         store(dataset, one)

@@ -43,7 +43,7 @@ def possible(dataset: Dataset) -> tuple[str, ...]:
     if dataset.BitsAllocated == 1:
         return ("explicit", "implicit", "deflated")
     names = ["explicit", "implicit", "deflated", "rle", "jpeg-ls", "j2k-lossless"]
-    if not (colour or palette) and dataset.original_encoding == (None, None):
+    if not (colour or palette) and dataset.original_encoding == (None, None) and (0x6000, 0x3000) not in dataset:
         names.append("big-endian")  # of a file that was read, words in other elements than the pixels would have to be swapped too
     if colour and eight:
         names += ["planar", "ybr-full"] + ["ybr-422"] * (dataset.Columns % 2 == 0)

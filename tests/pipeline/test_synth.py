@@ -16,11 +16,14 @@ from pydicom.pixels import pixel_array
 
 from pipeline import synth_encode
 from pipeline.cli import main
+from pipeline.score import compare, overlay_is_hidden
 from pipeline.score_pixels import displayed, luminance
-from pipeline.score_truth import read_truth
+from pipeline.score_truth import TextBox, read_truth
 from pipeline.synth import burn, make_archive
 from pipeline.synth_fonts import available, render, turn
 from pipeline.synth_images import bundled_sources, load
+from pipeline.synth_overlay import add_overlay
+from pipeline.synth_people import person
 
 
 def sources() -> list[str]:
@@ -75,6 +78,26 @@ def test_only_the_boxes_change_and_their_ink_does(name: str) -> None:
         assert changed[place][0][ink].all(), "visible ink differs from what was there"
         changed[place] = False
     assert not changed.any(), "nothing changed outside the boxes"
+
+
+@pytest.mark.parametrize(("name", "group"), [("padded-ct", 0x6000), ("examples_overlay", 0x6002), ("liver_1frame", 0x6000)])
+def test_a_name_in_an_overlay_plane_is_hidden_when_its_bits_are_gone(name: str, group: int) -> None:
+    dataset, frames = prepared(name)
+    burn(dataset, frames, seed=3)
+    entry = add_overlay(dataset, person(random.Random(1)), random.Random(2))
+    assert entry is not None
+    box = TextBox(entry["x"], entry["y"], entry["w"], entry["h"], is_phi=True, plane=int(entry["group"], 16))
+    assert box.plane == group
+    plane = dataset.overlay_array(group)
+    assert plane.sum() == plane[box.y : box.y + box.h, box.x : box.x + box.w].sum() > 20
+    assert not overlay_is_hidden(dataset, dataset, box)
+    cleared, removed = copy.deepcopy(dataset), copy.deepcopy(dataset)
+    cleared[group, 0x3000].value = bytes(len(cleared[group, 0x3000].value))
+    del removed[group, 0x3000]
+    assert overlay_is_hidden(dataset, cleared, box)
+    assert overlay_is_hidden(dataset, removed, box)
+    assert compare(dataset, dataset, (box,))[0] == (False,)
+    assert compare(dataset, removed, (box,))[0] == (True,)
 
 
 def test_the_header_says_what_the_image_says() -> None:
