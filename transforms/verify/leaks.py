@@ -118,8 +118,9 @@ def _counts(identifier: str) -> bool:
 def _matters(identifier: str, element: Element) -> bool:
     """Whether a word in an element of this VR would be the identifier, and not the same word with its ordinary meaning.
 
-    Free text: always. Names of things (LO, SH, AE): unless it is a word of the standard itself, such as a patient named Long. Codes (CS):
-    only what has digits. Numbers as text: only those longer than numbers usually are. Dates: no number, since other dates may be equal.
+    Free text: always. Names of things (LO, SH, AE): unless it is a word of the standard itself, such as a patient named Long.
+    Codes (CS): unless it is such a word, or one of its coded concepts. Numbers as text: only those longer than numbers usually are.
+    Dates: no number, since other dates may be equal.
     """
     if element.tag & 0x00010000 or element.vr in _FREE_TEXT:
         return True
@@ -129,8 +130,8 @@ def _matters(identifier: str, element: Element) -> bool:
         return identifier.casefold() not in _vocabulary()
     if element.vr in _DATES:
         return not identifier.isdecimal()
-    if element.vr == b"CS":
-        return any(map(str.isdecimal, identifier)) and not (identifier.isdecimal() and len(identifier) < _MIN_FREE_DIGITS)
+    if element.vr == b"CS" and identifier.isalpha():
+        return identifier.casefold() not in _vocabulary() | _concepts()
     return not identifier.isdecimal() or len(identifier) >= _MIN_FREE_DIGITS
 
 
@@ -139,6 +140,14 @@ def _vocabulary() -> frozenset[str]:
     """Words in the names of the standard's own attributes and UIDs."""
     names = [entry[2] for entry in DicomDictionary.values()] + [entry[0] for entry in UID_dictionary.values()]
     return frozenset(word.casefold() for name in names for word in re.findall(r"[A-Za-z]{4,}", name))
+
+
+@lru_cache(maxsize=1)
+def _concepts() -> frozenset[str]:
+    """Words in the names of coded concepts, body parts above all; many are names of people too, so that they count for codes only."""
+    from pydicom.sr.codedict import codes  # a large table, which few runs need
+
+    return frozenset(word.casefold() for name in (*codes.SCT.dir(), *codes.DCM.dir()) for word in re.findall(r"[A-Z][a-z]{3,}", name))
 
 
 def _encodings(found: Walk) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ def test_a_clean_file_is_clean() -> None:
         (0x00204000, "LT", "geboren 19740312"),
         (0x00181400, "LO", "Mustermann"),
         (0x00181023, "UN", b"Erika "),
+        (0x00180015, "CS", "MUSTERMANN"),
     ],
 )
 def test_finds_an_identifier_in_every_kind_of_element(tag: int, vr: str, value: object) -> None:
