@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Model(BaseModel):
@@ -23,14 +25,46 @@ class PixelMode(StrEnum):
     REDACT_NO_TEXT = "REDACT_NO_TEXT"
 
 
+class DeviceRule(Model):
+    """Where images of certain devices carry text. What is left empty matches all; texts match when they are contained, ignoring case.
+
+    Boxes are (x, y, width, height) in pixels of the frame; a negative x or y counts from the right or lower edge, width or height 0 reaches
+    to the edge.
+    """
+
+    name: str
+    match: dict[str, str] = {}
+    rows: int | None = None
+    columns: int | None = None
+    blank: tuple[tuple[int, int, int, int], ...] = ()
+    keep: tuple[tuple[int, int, int, int], ...] = ()
+    trust: bool = False
+
+
 class PixelsPolicy(Model):
-    """How burned-in text is found and hidden."""
+    """How burned-in text is found and hidden.
+
+    Attributes:
+        padding: pixels around a box that are hidden too.
+        sample: share of instances that are examined a second time at full effort; disagreement is recorded, and what was missed is hidden.
+        ultrasound: ``outside`` also hides everything outside of the regions of SequenceOfUltrasoundRegions (PS3.3 C.8.5.5).
+        devices: rules that hide places known beforehand, or the name of a YAML file with a list of them under ``devices``.
+    """
 
     mode: PixelMode = PixelMode.REDACT_ALL_TEXT
     engine: Literal["auto", "rapidocr", "rapidocr-openvino", "rapidocr-onnxruntime", "tesseract"] = "auto"
-    fill: Literal["black", "background", "contrast"] = "black"
+    fill: Literal["black", "background", "contrast", "inpaint"] = "black"
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.5
     padding: Annotated[int, Field(ge=0, le=64)] = 2
+    sample: Annotated[float, Field(ge=0, le=1)] = 0.0
+    ultrasound: Literal["look", "outside"] = "look"
+    devices: tuple[DeviceRule, ...] = ()
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _read_devices(cls, value: Any) -> Any:
+        """A file of rules is read once, by whoever starts a run; workers get the rules."""
+        return yaml.safe_load(Path(value).read_text(encoding="utf-8")).get("devices", ()) if isinstance(value, str) else value
 
 
 class TagAction(StrEnum):

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from transforms.errors import Code, DeidError
 from transforms.pixels import encode
 from transforms.pixels.decide import Sighting
+from transforms.pixels.devices import Places, known_places
 from transforms.pixels.engines import registry
 from transforms.pixels.frames import FrameReader
-from transforms.pixels.geometry import grown
-from transforms.pixels.info import PixelInfo, pixel_info
+from transforms.pixels.full import full_look
+from transforms.pixels.geometry import grown, share_covered
+from transforms.pixels.info import pixel_info
 from transforms.pixels.look import Look
-from transforms.pixels.views import Picture
+from transforms.pixels.share import Memory, Seen
+from transforms.pixels.views import Picture, View, grey_views
 from transforms.policy import LimitsPolicy, PixelMode, PixelsPolicy
 from transforms.types import Box, Dataset, Finding, FrameDecision, Known, OcrLine, PiiFinder, PixelReport
 
 Item = tuple[Dataset, Known | None]
-DETECTOR = "ocr"
+SAME_TEXT = 0.5
+_R = TypeVar("_R")
+
+
+@dataclass(slots=True)
+class _Job:
+    """One instance between looking and hiding."""
+
+    dataset: Dataset
+    known: Known | None
+    reader: FrameReader
+    places: Places
+    memory: Memory
+    first: int
+    seconds: float
+    frames: list[Seen] = field(default_factory=list)
 
 
 class PixelCleaner:
@@ -28,7 +49,7 @@ class PixelCleaner:
         policy: what is hidden, and by which engine.
         limits: bounds for decoding.
         pii: decides which lines are sensitive; needed for REDACT_SENSITIVE_TEXT only.
-        full_effort: every frame is looked at through every view, with nothing shared and nothing skipped.
+        full_effort: every frame is looked at through every window, with nothing shared and nothing skipped.
 
     Raises:
         ConfigError: the engine of the policy cannot run on this machine.
@@ -45,97 +66,148 @@ class PixelCleaner:
         self._engine_name = registry.choose(policy.engine) if policy.mode is not PixelMode.REDACT_NO_TEXT else ""
 
     def clean(self, items: Sequence[Item]) -> Iterator[PixelReport | DeidError]:
-        """One result for each item, in order. Data sets change in place; one that yields an error must not be used any more."""
-        for dataset, known in items:
-            try:
-                yield self._clean(dataset, known)
-            except DeidError as error:
-                yield error
-            except Exception as error:  # the boundary of the room: an instance fails, never the chunk
-                yield DeidError(Code.INTERNAL, f"pixels: {type(error).__name__}")
+        """One result for each item, in order. Data sets change in place; one that yields an error must not be used any more.
+
+        All are looked at before the first is changed: what a later frame teaches is sought on the earlier ones.
+        """
+        memories: dict[tuple[object, ...], Memory] = {}
+        jobs = [self._guarded(self._seen, dataset, known, memories) for dataset, known in items]
+        for job in jobs:
+            yield self._guarded(self._hidden, job) if isinstance(job, _Job) else job
 
     def look(self, dataset: Dataset, known: Known | None) -> list[Finding]:
-        """What `clean` would mask (``masked``) or leave (``kept``), with boxes; the data set stays as it is."""
-        if self._policy.mode is PixelMode.REDACT_NO_TEXT:
-            return []
-        info = pixel_info(dataset)
-        if info is None:
-            return []
-        findings, _ = self._examine(FrameReader(dataset, self._limits), info, known, read=True)
-        return findings
+        """What `clean` would mask (``masked``) or leave (``kept``), with boxes and what is written there; the data set stays as it is."""
+        job = self._seen(dataset, known, {}, read=True)
+        return self._findings(job) if isinstance(job, _Job) else []
 
-    def _clean(self, dataset: Dataset, known: Known | None) -> PixelReport:
+    def _guarded(self, step: Callable[..., _R], *args: Any) -> _R | DeidError:
+        try:
+            return step(*args)
+        except DeidError as error:
+            return error
+        except Exception as error:  # the boundary of the room: an instance fails, never the chunk
+            return DeidError(Code.INTERNAL, f"pixels: {type(error).__name__}")
+
+    def _seen(
+        self, dataset: Dataset, known: Known | None, memories: dict[tuple[object, ...], Memory], *, read: bool = False
+    ) -> _Job | PixelReport:
+        """Look at every frame; a report at once where there is nothing to look at."""
         start = time.perf_counter()
         if self._policy.mode is PixelMode.REDACT_NO_TEXT:
             return PixelReport(cleaned=False)
-        info = pixel_info(dataset)
-        if info is None:
+        if pixel_info(dataset) is None:
             return PixelReport(cleaned=True)
         reader = FrameReader(dataset, self._limits)
-        findings, methods = self._examine(reader, info, known, read=self._policy.mode is not PixelMode.REDACT_ALL_TEXT)
+        info = reader.info
+        memory = memories.setdefault((info.shape, info.photometric, info.dtype.str), Memory())
+        job = _Job(dataset, known, reader, known_places(dataset, self._policy, info.shape), memory, memory.frames, 0.0)
+        look = Look(
+            registry.load(self._engine_name), self._policy.min_score, read=read or self._policy.mode is not PixelMode.REDACT_ALL_TEXT
+        )
+        sampled = self._full_effort or _sampled(dataset, self._policy.sample)
+        for frame in range(info.frames):
+            seen = self._frame(job, frame, look)
+            job.frames.append(self._second(job, frame, seen) if sampled else seen)
+        job.seconds = time.perf_counter() - start
+        return job
+
+    def _frame(self, job: _Job, frame: int, look: Look) -> Seen:
+        if job.places.trusted:
+            return Seen((), job.places.trusted)
+        digest = job.reader.frame_digest(frame)
+        earlier = job.memory.frame(digest)
+        if earlier is not None:
+            return earlier
+        picture = _picture(job.reader, frame)
+        try:
+            return job.memory.look(picture, look, digest)
+        except Exception as error:
+            raise DeidError(Code.OCR_FAILED, f"{self._engine_name}: {type(error).__name__}") from error
+
+    def _second(self, job: _Job, frame: int, seen: Seen) -> Seen:
+        """Examine a frame again, independently of triage and of other frames; what was missed is added, and the record says so."""
+        info = job.reader.info
+        views = [View("colour", job.reader.rgb(frame))] if info.colour else list(grey_views(job.reader.stored(frame), job.dataset))
+        try:
+            again = full_look(registry.load(self._engine_name), views, self._policy.min_score)
+        except Exception as error:
+            raise DeidError(Code.OCR_FAILED, f"{self._engine_name}: {type(error).__name__}") from error
+        boxes = [box for sighting in seen.sightings for box in sighting.pieces]
+        missed = tuple(sighting for sighting in again if share_covered(sighting.box, boxes) < SAME_TEXT)
+        return Seen((*seen.sightings, *missed), f"{seen.method};second:{f'missed {len(missed)}' if missed else 'agrees'}")
+
+    def _hidden(self, job: _Job) -> PixelReport:
+        """Hide what was found; nothing has been changed before."""
+        start = time.perf_counter()
+        self._look_back(job)
+        findings = self._findings(job)
         boxes: dict[int, list[Box]] = {}
         for finding in findings:
             if finding.action == "masked" and finding.frame is not None and finding.box is not None:
                 boxes.setdefault(finding.frame, []).append(finding.box)
         if boxes:
-            encode.hide_boxes(dataset, reader, boxes, self._policy.fill)
+            encode.hide_boxes(job.dataset, job.reader, boxes, self._policy.fill)
         return PixelReport(
             cleaned=True,
-            frames=tuple(FrameDecision(frame, method, len(boxes.get(frame, ()))) for frame, method in enumerate(methods)),
+            frames=tuple(FrameDecision(frame, seen.method, len(boxes.get(frame, ()))) for frame, seen in enumerate(job.frames)),
             changed_frames=tuple(sorted(boxes)),
             findings=tuple(findings),
-            seconds=time.perf_counter() - start,
+            seconds=job.seconds + time.perf_counter() - start,
         )
 
-    def _examine(self, reader: FrameReader, info: PixelInfo, known: Known | None, *, read: bool) -> tuple[list[Finding], list[str]]:
-        """Findings of all frames, and for each frame how it was decided."""
-        seen: dict[bytes, list[Sighting]] = {}
-        findings: list[Finding] = []
-        methods: list[str] = []
-        for frame in range(info.frames):
-            digest = reader.frame_digest(frame)
-            if digest in seen and not self._full_effort:
-                methods.append("same-as-earlier")
-            else:
-                seen[digest] = self._sightings(reader, frame, info, read=read)
-                methods.append(DETECTOR)
-            findings.extend(self._decide(seen[digest], frame, info, known))
-        return findings, methods
+    def _look_back(self, job: _Job) -> None:
+        """Text that later frames taught and that is on earlier ones too, fainter."""
+        for frame, seen in enumerate(job.frames):
+            if not job.places.trusted and job.memory.teaches(job.first + frame):
+                boxes = [box for sighting in seen.sightings for box in sighting.pieces]
+                more = job.memory.later(_picture(job.reader, frame), job.first + frame)
+                new = tuple(sighting for sighting in more if share_covered(sighting.box, boxes) < SAME_TEXT)
+                if new:
+                    job.frames[frame] = Seen((*seen.sightings, *new), f"{seen.method}+later")
 
-    def _sightings(self, reader: FrameReader, frame: int, info: PixelInfo, *, read: bool) -> list[Sighting]:
-        picture = Picture(reader.rgb(frame) if info.colour else reader.stored(frame))
-        try:
-            look = Look(registry.load(self._engine_name), self._policy.min_score, read=read)
-            return look(picture)
-        except Exception as error:
-            raise DeidError(Code.OCR_FAILED, f"{self._engine_name}: {type(error).__name__}") from error
+    def _findings(self, job: _Job) -> list[Finding]:
+        found: list[Finding] = []
+        for frame, seen in enumerate(job.frames):
+            found.extend(Finding("masked", frame=frame, box=box, detector="rule", rule=rule) for box, rule in job.places.boxes)
+            found.extend(self._decide(seen.sightings, frame, job))
+        return found
 
-    def _decide(self, sightings: Sequence[Sighting], frame: int, info: PixelInfo, known: Known | None) -> list[Finding]:
+    def _decide(self, sightings: Sequence[Sighting], frame: int, job: _Job) -> list[Finding]:
         """All text is masked, or only the lines that the finder judges to identify."""
-        shape = (info.rows, info.columns)
-        lines = [
-            OcrLine(frame, grown(item.box, self._policy.padding, shape), item.text, item.score, self._engine_name) for item in sightings
-        ]
         if self._policy.mode is PixelMode.REDACT_ALL_TEXT:
-            return [_finding(line, "masked", "TEXT", "pixels.mode") for line in lines]
+            return [finding for item in sightings for finding in self._boxes(item, frame, job, "masked", "TEXT", "pixels.mode")]
         assert self._pii is not None
-        if known is None:
+        if job.known is None:
             raise DeidError(Code.INTERNAL, "REDACT_SENSITIVE_TEXT needs the identifiers of the header")
-        spans = self._pii.judge(lines, known)
-        return [
-            _finding(line, "masked" if span else "kept", span.entity_type if span else "", f"text:{span.detector}" if span else "text")
-            for line, span in zip(lines, spans, strict=True)
-        ]
+        lines = [OcrLine(frame, item.box, item.text, item.score, self._engine_name) for item in sightings]
+        findings: list[Finding] = []
+        for item, span in zip(sightings, self._pii.judge(lines, job.known), strict=True):
+            if span is None:
+                findings.extend(self._boxes(item, frame, job, "kept", "", "text"))
+            else:
+                findings.extend(self._boxes(item, frame, job, "masked", span.entity_type, f"text:{span.detector}"))
+        return findings
+
+    def _boxes(self, item: Sighting, frame: int, job: _Job, action: str, entity_type: str, rule: str) -> Iterator[Finding]:
+        for piece in item.pieces:
+            box = grown(piece, self._policy.padding + min(piece.w, piece.h) // 8, job.reader.info.shape)
+            yield Finding(
+                action,
+                frame=frame,
+                box=box,
+                entity_type=entity_type,
+                score=item.score,
+                detector=self._engine_name,
+                rule=rule,
+                text=item.text,
+            )
 
 
-def _finding(line: OcrLine, action: str, entity_type: str, rule: str) -> Finding:
-    return Finding(
-        action=action,
-        frame=line.frame,
-        box=line.box,
-        entity_type=entity_type,
-        score=line.score,
-        detector=line.engine,
-        rule=rule,
-        text=line.text,
-    )
+def _picture(reader: FrameReader, frame: int) -> Picture:
+    return Picture(reader.rgb(frame) if reader.info.colour else reader.stored(frame))
+
+
+def _sampled(dataset: Dataset, share: float) -> bool:
+    """Whether an instance belongs to the sample: the same instances in every run."""
+    number = int.from_bytes(hashlib.sha256(str(dataset.get("SOPInstanceUID", "")).encode()).digest()[:8], "big")
+    return number < share * 2**64

@@ -19,16 +19,21 @@ from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, union
 from transforms.pixels.sheet import assign, lay_out
 from transforms.pixels.triage import Heat, Spot, heat
-from transforms.pixels.views import Picture
+from transforms.pixels.views import Picture, Style
 from transforms.types import Box
 
 FIRST_SCALE = 1.0
 MARGIN = 14
+SURE = 0.7
 SURE_CELLS = 3
 TURNED = 1.5
 TURN_SUPPORT = 0.6
 SECOND_SCALE = 2.0
 WASTE = 1.25
+EDGE = 1
+
+Place = tuple[Box, int]
+"""A box to look at, and the level of triage that says at which size."""
 
 
 class Look:
@@ -48,17 +53,22 @@ class Look:
     def __call__(self, picture: Picture, seen: Heat | None = None) -> list[Sighting]:
         """All text in ``picture``; ``seen`` saves the triage when it was made before."""
         seen = heat(picture.grey()) if seen is None else seen
-        found = self._detect(picture, seen, seen.spots(), FIRST_SCALE)
-        missed = [spot for spot in seen.without([box for item in found for box in item.pieces]).spots() if spot.sure >= SURE_CELLS]
-        found += self._detect(picture, seen, missed, SECOND_SCALE, inverse=True)
+        found = self._detect(picture, seen, _tiles(seen.spots(), picture.shape), FIRST_SCALE, Style.PLAIN)
+        for style in (Style.INVERSE, Style.EQUALISED):
+            rest = seen.without([box for item in found for box in item.pieces])
+            missed = [spot for spot in rest.spots(SURE) if spot.sure >= SURE_CELLS]
+            found += self._detect(picture, seen, _tiles(missed, picture.shape), SECOND_SCALE, style)
         return completed(merged(found), seen)
 
-    def _detect(self, picture: Picture, seen: Heat, spots: Sequence[Spot], scale: float, *, inverse: bool = False) -> list[Sighting]:
-        places = _tiles(spots, picture.shape)
+    def _detect(
+        self, picture: Picture, seen: Heat, places: Sequence[Place], scale: float, style: Style, *, again: bool = True
+    ) -> list[Sighting]:
+        """Text in some places of the frame. A place whose edge cuts text is looked at again, larger."""
         if not places:
             return []
-        tiles = [picture.tile(box, scale / 2**level, inverse=inverse) for box, level in places]
+        tiles = [picture.tile(box, scale / 2**level, style) for box, level in places]
         sheet, positions = lay_out(tiles)
+        cut: set[int] = set()
         agreed: list[Sighting] = []
         doubted: list[tuple[Sighting, Image]] = []
         for index, region in assign(self._engine.detect(sheet), positions):
@@ -67,12 +77,16 @@ class Look:
             where = bounding(quad, picture.shape)
             if where is None or not is_line(quad, level):
                 continue
+            if again and _is_cut(where, box, picture.shape):
+                cut.add(index)
             sighting = Sighting(where, pieces(quad, picture.shape), region.score, seen.support(where), score=region.score)
             if not self._read and is_agreed(sighting):
                 agreed.append(sighting)
             else:
                 doubted.append((sighting, crop(tile, region.quad)))
-        return agreed + self._readable(doubted)
+        found = agreed + self._readable(doubted)
+        wider = [(grown(box, 2 * MARGIN * 2**level, picture.shape), level) for box, level in (places[index] for index in sorted(cut))]
+        return found + self._detect(picture, seen, wider, scale, style, again=False)
 
     def _readable(self, doubted: Sequence[tuple[Sighting, Image]]) -> list[Sighting]:
         """Those that read as text, upright or turned."""
@@ -96,9 +110,9 @@ def _weight(reading: Reading) -> float:
     return reading.score * min(sum(character.isalnum() for character in reading.text), 3)
 
 
-def _tiles(spots: Sequence[Spot], shape: tuple[int, int]) -> list[tuple[Box, int]]:
+def _tiles(spots: Sequence[Spot], shape: tuple[int, int]) -> list[Place]:
     """Boxes to look at with their level: spots with a margin, joined where they would overlap."""
-    tiles: list[tuple[Box, int]] = []
+    tiles: list[Place] = []
     for spot in sorted(spots, key=lambda item: (item.level, item.box.y, item.box.x)):
         box = grown(spot.box, MARGIN * 2**spot.level, shape)
         joined = True
@@ -112,6 +126,17 @@ def _tiles(spots: Sequence[Spot], shape: tuple[int, int]) -> list[tuple[Box, int
                     break
         tiles.append((box, spot.level))
     return tiles
+
+
+def _is_cut(found: Box, tile: Box, shape: tuple[int, int]) -> bool:
+    """Whether a region reaches the edge of its tile where the frame goes on."""
+    rows, columns = shape
+    return (
+        (found.x <= tile.x + EDGE and tile.x > 0)
+        or (found.y <= tile.y + EDGE and tile.y > 0)
+        or (found.x + found.w >= tile.x + tile.w - EDGE and tile.x + tile.w < columns)
+        or (found.y + found.h >= tile.y + tile.h - EDGE and tile.y + tile.h < rows)
+    )
 
 
 def _worth_joining(one: Box, other: Box) -> bool:

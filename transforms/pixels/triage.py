@@ -31,6 +31,8 @@ CONTEXT = 64
 STRIP_PIXELS = 1 << 20
 MAX_LEVELS = 4
 SMALLEST = 20
+SAMPLES = 16_384
+OUTLIERS = 4.0
 CONTRAST_FLOOR = 0.02
 RANGE_FLOOR = 0.002
 LIMIT = 8.0
@@ -62,11 +64,11 @@ class Heat:
         self.levels = levels
         self.shape = shape
 
-    def spots(self) -> list[Spot]:
-        """Connected areas of likely cells; what a sharper level sees as well is left out of the coarser one."""
+    def spots(self, threshold: float = THRESHOLD) -> list[Spot]:
+        """Connected areas of cells of at least ``threshold``; what a sharper level sees as well is left out of the coarser one."""
         found: list[Spot] = []
         for level, cells in enumerate(self.levels):
-            found.extend(self._areas(cells if level == 0 else np.where(self._seen(level), 0, cells).astype(np.float32), level))
+            found.extend(self._areas(cells if level == 0 else np.where(self._seen(level), 0, cells).astype(np.float32), level, threshold))
         return found
 
     def _seen(self, level: int) -> NDArray[np.bool_]:
@@ -143,8 +145,8 @@ class Heat:
         size = 2**level
         return int(x / size + BORDER) // CELL, int(y / size + BORDER) // CELL
 
-    def _areas(self, cells: Grey, level: int) -> list[Spot]:
-        likely = cells >= THRESHOLD
+    def _areas(self, cells: Grey, level: int, threshold: float) -> list[Spot]:
+        likely = cells >= threshold
         if not likely.any():
             return []
         joined = np.asarray(cv2.dilate(likely.astype(np.uint8), np.ones((1, 3), np.uint8)), np.uint8)
@@ -167,25 +169,35 @@ class Heat:
 
 
 def heat(grey: Grey) -> Heat:
-    """Look at a frame (rows x columns, any range)."""
+    """Look at a frame (rows x columns, any range).
+
+    Where few pixels are far brighter or darker than all others (hot spots of nuclear medicine, metal, padding), their surroundings are
+    looked at a second time with these cut off: text of ordinary brightness beside them would else not stand out.
+    """
     shape = (grey.shape[0], grey.shape[1])
-    floor = contrast_floor(grey)
-    levels: list[Grey] = []
-    reduced = grey - np.float32(np.median(grey[::8, ::8]))
-    while floor > 0 and max(shape) >= SMALLEST and len(levels) < MAX_LEVELS:
-        levels.append(_probabilities(reduced, floor))
-        if min(reduced.shape) < 2 * MIN_SIDE:
-            break
-        reduced = np.asarray(cv2.resize(reduced, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
+    step = max(1, int(np.sqrt(grey.size / SAMPLES)))
+    sample = grey[::step, ::step]
+    bottom, middle, top = (float(value) for value in np.percentile(sample, (1, 50, 99)))
+    low, high = float(grey.min()), float(grey.max())
+    if not high > low or max(shape) < SMALLEST:
+        return Heat([], shape)
+    levels = _levels(grey - np.float32(middle), max(CONTRAST_FLOOR * (top - bottom), RANGE_FLOOR * (high - low)))
+    if top > bottom and high - low > OUTLIERS * (top - bottom):
+        reach = top - bottom
+        cut = np.clip(grey, np.float32(bottom - reach), np.float32(top + reach)) - np.float32(middle)
+        levels = [np.maximum(one, other) for one, other in zip(levels, _levels(cut, CONTRAST_FLOOR * reach), strict=True)]
     return Heat(levels, shape)
 
 
-def contrast_floor(grey: Grey) -> float:
-    """The contrast that counts as nothing: a share of the range of most pixels, and of the whole range; 0 for a frame of one value."""
-    low, high = float(grey.min()), float(grey.max())
-    step = max(1, int(np.sqrt(grey.size / 16_384)))
-    bottom, top = np.percentile(grey[::step, ::step], (1, 99))
-    return max(CONTRAST_FLOOR * float(top - bottom), RANGE_FLOOR * (high - low))
+def _levels(grey: Grey, floor: float) -> list[Grey]:
+    """The maps of a frame and of its reduced copies. ``floor`` is the contrast that counts as nothing."""
+    levels: list[Grey] = []
+    while len(levels) < MAX_LEVELS:
+        levels.append(_probabilities(grey, floor))
+        if min(grey.shape) < 2 * MIN_SIDE:
+            break
+        grey = np.asarray(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
+    return levels
 
 
 def _probabilities(grey: Grey, floor: float) -> Grey:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import cv2
@@ -24,6 +25,17 @@ ANATOMY_PERCENTILE = 99.5
 SAMPLES = 65_536
 SAME_LEVELS = 6.0
 TILE_PERCENTILES = (0.3, 99.7)
+
+
+class Style(Enum):
+    """How a tile is rendered: as it is, in the other polarity, or with its contrast equalised from place to place."""
+
+    PLAIN = "plain"
+    INVERSE = "inverse"
+    EQUALISED = "equalised"
+
+
+_EQUALISER = cv2.createCLAHE(clipLimit=3.0, tileGridSize=(4, 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,7 @@ class Picture:
         grey = self._pixels.astype(np.float32)
         return grey if np.isfinite(grey).all() else np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
 
-    def tile(self, box: Box, scale: float, *, inverse: bool = False) -> Image:
+    def tile(self, box: Box, scale: float, style: Style = Style.PLAIN) -> Image:
         """The content of ``box`` through the window of its own values, so that text in it has the contrast that it can have."""
         values = self._pixels[box.y : box.y + box.h, box.x : box.x + box.w].astype(np.float32)
         values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
@@ -79,7 +91,11 @@ class Picture:
         if scale != 1:
             size = (max(round(box.w * scale), 8), max(round(box.h * scale), 8))
             image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
-        return 255 - image if inverse else image
+        if style is Style.INVERSE:
+            return 255 - image
+        if style is Style.EQUALISED:
+            return np.stack([_EQUALISER.apply(np.ascontiguousarray(image[:, :, plane])) for plane in range(3)], axis=2)
+        return image
 
 
 def display(reader: FrameReader, index: int) -> Image:

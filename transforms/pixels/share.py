@@ -1,0 +1,143 @@
+"""What the frames of a chunk share: text stands in the same place on most of them, and is looked for once.
+
+A place that one frame taught is checked on every other frame by its pixels, not assumed: the ink has to be there, with the same values and
+the same contrast. Whatever triage sees outside the places that are there is looked at as if the frame were alone, so that one slice with
+other text among hundreds is found like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.pixels.decide import Sighting
+from transforms.pixels.geometry import grown, intersection
+from transforms.pixels.look import Look
+from transforms.pixels.triage import heat
+from transforms.pixels.views import Picture
+from transforms.types import Box
+
+INK = 0.25
+TOLERANCE = 0.25
+SHARE_ALIKE = 0.9
+RIM = 2
+MAX_PLACES = 500
+
+Grey = NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class Place:
+    """A box of one frame and its content, with the text that was found there; None where there was none."""
+
+    box: Box
+    sighting: Sighting | None
+    content: Grey = field(repr=False)
+    ink: NDArray[np.bool_] = field(repr=False)
+    contrast: float
+    first: int
+    times: int = 1
+
+    @classmethod
+    def of(cls, grey: Grey, box: Box, sighting: Sighting | None, first: int) -> Place:
+        """Remember ``box`` of a frame; its ink is what stands out from the values at its edge."""
+        content = _content(grey, box).copy()
+        edge = float(np.median(np.concatenate((content[0], content[-1], content[:, 0], content[:, -1]))))
+        deviation = content - np.float32(edge)
+        peak = float(np.abs(deviation).max())
+        return cls(box, sighting, content, np.abs(deviation) >= np.float32(max(INK * peak, 1e-6)), peak, first)
+
+    def on(self, grey: Grey) -> bool:
+        """Whether a frame shows the same here."""
+        content = _content(grey, self.box)
+        if self.contrast == 0 or not self.ink.any():
+            return bool(np.array_equal(content, self.content))
+        alike = np.abs(content - self.content) <= np.float32(TOLERANCE * self.contrast)
+        if self.sighting is None:
+            return bool(alike.mean() >= SHARE_ALIKE)
+        if alike[self.ink].mean() < SHARE_ALIKE or self.ink.all():
+            return False
+        before = self.content[self.ink].mean() - self.content[~self.ink].mean()
+        now = content[self.ink].mean() - content[~self.ink].mean()
+        return bool(now * before > 0 and abs(now) >= 0.5 * abs(before))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Text of one frame, and how it was found: ``ocr``, ``triage``, ``shared``, or ``shared+ocr``."""
+
+    sightings: tuple[Sighting, ...]
+    method: str
+
+
+class Memory:
+    """What was learned about frames of one size. Frames come with increasing numbers."""
+
+    def __init__(self) -> None:
+        self._places: list[Place] = []
+        self._digests: dict[bytes, Seen] = {}
+        self.frames = 0
+
+    def frame(self, digest: bytes) -> Seen | None:
+        """What was found in a frame with the same bytes, which then counts as looked at."""
+        seen = self._digests.get(digest)
+        if seen is None:
+            return None
+        self.frames += 1
+        return replace(seen, method="same-bytes")
+
+    def look(self, picture: Picture, look: Look, digest: bytes) -> Seen:
+        """Text of the next frame: known places that are on it, and whatever else triage sees."""
+        number = self.frames
+        self.frames += 1
+        grey = picture.grey()
+        warmth = heat(grey)
+        present = [place for place in self._places if place.on(grey)]
+        for place in present:
+            place.times += 1
+        rest = warmth.without([box for place in present for box in (place.sighting.pieces if place.sighting else (place.box,))])
+        known = [place.sighting for place in present if place.sighting is not None]
+        spots = rest.spots()
+        found = look(picture, rest) if spots else []
+        for sighting in found:
+            self._learn(grey, grown(sighting.box, RIM, picture.shape), sighting, number)
+        for spot in spots:
+            if not any(intersection(spot.box, sighting.box) for sighting in found):
+                self._learn(grey, spot.box, None, number)
+        seen = Seen((*known, *found), _method(bool(known), bool(spots)))
+        self._digests[digest] = seen
+        return seen
+
+    def later(self, picture: Picture, number: int) -> tuple[Sighting, ...]:
+        """Text that later frames taught, that stayed on more than one of them, and that is on this earlier frame too."""
+        places = self._lasting(number)
+        if not places:
+            return ()
+        grey = picture.grey()
+        return tuple(place.sighting for place in places if place.sighting is not None and place.on(grey))
+
+    def teaches(self, number: int) -> bool:
+        """Whether `later` could find anything on frame ``number``."""
+        return bool(self._lasting(number))
+
+    def _lasting(self, number: int) -> list[Place]:
+        return [place for place in self._places if place.sighting is not None and place.first > number and place.times > 1]
+
+    def _learn(self, grey: Grey, box: Box, sighting: Sighting | None, number: int) -> None:
+        if len(self._places) >= MAX_PLACES:
+            # What was seen least is the least likely to come again.
+            self._places.remove(min(self._places, key=lambda place: (place.times, place.first)))
+        self._places.append(Place.of(grey, box, sighting, number))
+
+
+def _content(grey: Grey, box: Box) -> NDArray[Any]:
+    return grey[box.y : box.y + box.h, box.x : box.x + box.w]
+
+
+def _method(known: bool, looked: bool) -> str:
+    if known:
+        return "shared+ocr" if looked else "shared"
+    return "ocr" if looked else "triage"
