@@ -65,19 +65,11 @@ def decode(data: bytes, info: PixelInfo, stream: StreamInfo | None) -> Array:
     if stream is None:
         return _run_lengths(data, info)
     dtype = np.dtype(f"{'i' if stream.signed else 'u'}{1 if stream.precision <= 8 else 2 if stream.precision <= 16 else 4}")
-    planar = False
-    decoded: Any
     if syntax in JPEG2000TransferSyntaxes:
-        decoded = openjpeg_decode(data, version=2)
-    elif syntax in JPEGLSTransferSyntaxes:
-        try:
-            decoded, details = jpeg_ls.decode_pixel_data(data)
-            planar = details["components"] > 1 and details["interleave_mode"] == 0
-        except Exception:  # CharLS refuses some streams that libjpeg reads
-            decoded = libjpeg_decode(data, version=2)
+        decoded: Any = openjpeg_decode(data, version=2)
     else:
-        decoded = libjpeg_decode(repaired(data, stream), version=2)
-    return _shaped(np.frombuffer(decoded, dtype), info, planar)
+        decoded = libjpeg_decode(repaired(data, stream), version=2)  # JPEG-LS too: CharLS is faster, and hangs on damaged streams
+    return _shaped(np.frombuffer(decoded, dtype), info, planar=False)
 
 
 def quick_rgb(data: bytes, info: PixelInfo, stream: StreamInfo | None) -> NDArray[np.uint8] | None:
@@ -132,10 +124,20 @@ def _run_lengths(data: bytes, info: PixelInfo) -> Array:
     """PS3.5 annex G. Single-bit pixels come packed, eight to a byte, as native ones do."""
     if info.bits_allocated == 1:
         size = (info.rows * info.columns + 7) // 8
-        packed = rle_decode(data, version=2, rows=1, columns=size, bits_allocated=8)
+        packed = _rle_decode(data, 1, size, 8)
         return np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little")[: info.rows * info.columns].reshape(info.shape)
-    decoded = rle_decode(data, version=2, rows=info.rows, columns=info.columns, bits_allocated=info.bits_allocated, byteorder="<")
+    decoded = _rle_decode(data, info.rows, info.columns, info.bits_allocated)
     return _shaped(np.frombuffer(decoded, np.dtype(f"u{info.bits_allocated // 8}")), info, planar=True)
+
+
+def _rle_decode(data: bytes, rows: int, columns: int, bits: int) -> bytearray:
+    """A damaged frame makes the decoder panic, and a panic of Rust is no Exception of Python: it would pass every handler of a worker."""
+    try:
+        return bytearray(rle_decode(data, version=2, rows=rows, columns=columns, bits_allocated=bits, byteorder="<"))
+    except BaseException as exc:
+        if type(exc).__name__ == "PanicException":
+            raise ValueError("a run beyond the end of its segment") from None
+        raise
 
 
 def _shaped(values: Array, info: PixelInfo, planar: bool) -> Array:

@@ -66,10 +66,10 @@ def inspect(data: bytes, transfer_syntax: str) -> StreamInfo | None:
             return _jpeg_2000(data)
         if transfer_syntax in JPEGTransferSyntaxes or transfer_syntax in JPEGLSTransferSyntaxes:
             return _jpeg(data)
+        if transfer_syntax == RLELossless:
+            _rle(data)
     except (struct.error, IndexError):
         raise MalformedError(f"the header does not end within {len(data)} bytes") from None
-    if transfer_syntax == RLELossless:
-        _rle(data)
     return None
 
 

@@ -14,6 +14,7 @@ from transforms.errors import Code, DeidError
 from transforms.pixels import codecs, encapsulation, native
 from transforms.pixels.codestream import MalformedError, StreamInfo, inspect
 from transforms.pixels.info import PixelInfo, extended_offsets, pixel_info
+from transforms.pixels.isolate import decode_apart
 from transforms.pixels.values import Array, unpack
 from transforms.policy import LimitsPolicy
 from transforms.types import Dataset
@@ -42,6 +43,7 @@ class FrameReader:
         self.word_swapped = info.transfer_syntax == ExplicitVRBigEndian and info.bits_allocated <= 8 and ds[info.keyword].VR == "OW"
         self._spans: list[list[encapsulation.Span]] = []
         self._streams: dict[int, StreamInfo | None] = {}
+        self._malformed: set[int] = set()
         self._last: tuple[int, Array] | None = None
         if info.encapsulated:
             if info.is_float or info.transfer_syntax not in codecs.DECODABLE:
@@ -122,21 +124,21 @@ class FrameReader:
         return native.frame_bytes(self._data, self.info, index)
 
     def stream(self, index: int) -> StreamInfo | None:
-        """The header of an encoded frame, checked against the data set; None for syntaxes without.
+        """The header of an encoded frame, checked against the data set; None for syntaxes without, and when it is malformed.
 
         Raises:
-            DeidError: PIXELS_UNDECODABLE, it is malformed; PIXELS_INCONSISTENT, it is of another image.
+            DeidError: PIXELS_INCONSISTENT, it is of another image.
         """
         if not self.info.encapsulated:
             return None
         if index not in self._streams:
             try:
-                stream = inspect(self.encoded(index), self.info.transfer_syntax)
-            except MalformedError as exc:
-                raise DeidError(Code.PIXELS_UNDECODABLE, f"frame {index}: {exc}") from None
-            if stream is not None:
-                self._check(index, stream)
-            self._streams[index] = stream
+                self._streams[index] = inspect(self.encoded(index), self.info.transfer_syntax)
+            except MalformedError:
+                self._streams[index] = None
+                self._malformed.add(index)
+            else:
+                self._check(index, self._streams[index])
         return self._streams[index]
 
     def coded(self, index: int) -> Array:
@@ -155,12 +157,16 @@ class FrameReader:
         if not self.info.encapsulated:
             return native.decode(self._data, self.info, index, word_swapped=self.word_swapped)
         stream = self.stream(index)
-        try:
-            return codecs.decode(self.encoded(index), self.info, stream)
-        except Exception as exc:  # each codec has errors of its own
-            raise DeidError(Code.PIXELS_UNDECODABLE, f"frame {index}: {type(exc).__name__}") from None
+        if index not in self._malformed:
+            try:
+                return codecs.decode(self.encoded(index), self.info, stream)
+            except Exception:  # each codec has errors of its own; another may still read the frame
+                self._streams[index] = None
+        return decode_apart(self.encoded(index), self.info, self.limits)
 
-    def _check(self, index: int, stream: StreamInfo) -> None:
+    def _check(self, index: int, stream: StreamInfo | None) -> None:
+        if stream is None:
+            return
         found = (stream.rows, stream.columns, stream.components)
         expected = (self.info.rows, self.info.columns, self.info.samples)
         if found != expected:
