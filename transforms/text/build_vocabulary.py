@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -93,7 +94,8 @@ def build() -> str:
     An eponym stands as ``word: neighbour …``; it is safe beside one of them.
     """
     protocol = read_source("protocol")
-    safe = (standard_words() - read_source("eponyms")) | stop_words() | protocol
+    cues = tomllib.loads((DATA / "cues.toml").read_text(encoding="utf-8"))
+    safe = (standard_words() - read_source("eponyms")) | stop_words() | protocol | set(f"{cues['titles']} {cues['labels']}".split())
     for language in (*LANGUAGES, "other"):
         safe |= read_source(f"words_{language}")
     surnames, given = read_source("ambiguous_surnames"), read_source("ambiguous_given")

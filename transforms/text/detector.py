@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from transforms.policy import TextPolicy
+from transforms.text.collect import KIND_OF_KEYWORD, LISTS, collect
 from transforms.text.dates import find_dates
 from transforms.text.fold import fold
 from transforms.text.judge import judge_lines
-from transforms.text.known import KIND_OF_KEYWORD, LISTS, HeaderKnown, build, collect
+from transforms.text.known import HeaderKnown, build
 from transforms.text.match import find_known, resembles
 from transforms.text.names import find_names
 from transforms.text.ner import check_model, find_entities

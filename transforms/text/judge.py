@@ -34,7 +34,7 @@ _CLOCK = re.compile(r"(?<![\d+:.-])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?
 _LOOSE_DATE = re.compile(r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])\s?[-/.,:;]\s?(?:0?[1-9]|[12]\d|3[01])\s?[-/.,:;]\s?(?:19|20)\d\d(?!\d)")
 _FOUR_DIGITS = re.compile(r"\W*\d{4}\W*")
 _WORDS = re.compile(r"[^\W\d_]{2,}")
-_RIGHT_GAP = 8.0
+_RIGHT_GAP = 12.0
 """A value stands at most this many line heights right of its label …"""
 _BELOW_GAP = 1.5
 """… or this many below it."""

@@ -66,7 +66,7 @@ def within(left: str, right: str, limit: int) -> bool:
 def find_known(text: str, known: HeaderKnown, ocr: bool = False) -> Iterator[Span]:
     """Identifiers, whole names of places and dates of the header in ``text``, with or without punctuation and leading zeros."""
     pieces = [(match.start(), match.end(), match.group()) for match in _PIECE.finditer(text)]
-    if known.ids or known.phrases or known.dates:
+    if known.codes:
         yield from _joined(text, pieces, known, ocr)
     if not text.isascii():
         yield from _unspaced(text, known)
@@ -81,10 +81,8 @@ def _unspaced(text: str, known: HeaderKnown) -> Iterator[Span]:
 
 
 def _joined(text: str, pieces: list[tuple[int, int, str]], known: HeaderKnown, ocr: bool) -> Iterator[Span]:
-    normal = look if ocr else fold
-    ids = {normal(value): "ID" for value in known.ids} | {normal(value): entity for value, entity in known.phrases.items()}
-    ids |= {normal(value): "DATE_TIME" for value in known.dates}
-    longest = max(map(len, ids))
+    normal, codes = (look, known.code_looks) if ocr else (fold, known.codes)
+    longest = max(map(len, codes))
     for index, (start, _, _) in enumerate(pieces):
         plain = ""
         for last in range(index, min(index + _MAX_PIECES, len(pieces))):
@@ -92,12 +90,11 @@ def _joined(text: str, pieces: list[tuple[int, int, str]], known: HeaderKnown, o
                 break
             plain += normal(pieces[last][2])
             bare = plain.lstrip("o" if ocr else "0") if plain else plain
-            found = ids.get(plain) or ids.get(bare)
+            found = codes.get(plain) or codes.get(bare)
             if found:
                 yield Span(start, pieces[last][1], found, 0.95, "header")
             if len(plain) > longest + 8:
                 break
     for start, end, piece in pieces:
-        plain = normal(piece)
-        if any(len(value) > _MIN_INSIDE and value in plain for value in ids):
+        if len(plain := normal(piece)) > _MIN_INSIDE and any(len(value) > _MIN_INSIDE and value in plain for value in codes):
             yield Span(start, end, "ID", 0.9, "header")

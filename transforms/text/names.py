@@ -117,7 +117,7 @@ def _cues(tokens: list[_Token], text: str, caseless: bool) -> None:
     """A title, a label or a preposition makes the word after it a name, where that word can be one."""
     for index, (token, following) in enumerate(pairwise(tokens)):
         gap = _gap(text, token, following)
-        possible = not following.kind or bool(following.kind & _NAMES)
+        possible = not following.kind or bool(following.kind & _NAMES and not following.kind & Word.PROTOCOL)
         capital = caseless or following.text[0].isupper()
         upper = caseless or (token.text.isupper() and len(token.text) > 1)
         if _GAP.fullmatch(gap) and token.folded in (_UPPER_TITLES if upper else _TITLES):

@@ -14,7 +14,8 @@ from transforms.types import Span
 class Pattern:
     """One rule. Group ``v`` of the expression, if there is one, is what identifies; ``accept`` has the last word on it.
 
-    With ``shrink`` a match that is not accepted is tried again without its last part, so that a number may follow a number.
+    ``needs`` is a character without which it cannot match (0 for any digit). With ``shrink`` a match that is not accepted is tried again
+    without its last part, so that a number may follow a number.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Pattern:
     expression: re.Pattern[str]
     accept: Callable[[str], bool] | None = None
     shrink: bool = False
+    needs: str = "0"
 
     def find(self, text: str) -> Iterator[Span]:
         """All spans of this rule."""
@@ -85,23 +87,26 @@ def _rule(
     *,
     case: bool = False,
     shrink: bool = False,
+    needs: str = "0",
 ) -> Pattern:
-    return Pattern(name, entity, score, re.compile(expression, 0 if case else re.IGNORECASE), accept, shrink)
+    return Pattern(name, entity, score, re.compile(expression, 0 if case else re.IGNORECASE), accept, shrink, needs)
 
 
 PATTERNS: tuple[Pattern, ...] = (
-    _rule("email", "EMAIL_ADDRESS", 1.0, r"[\w.+%-]+\s?@\s?[\w-]+(?:\.[\w-]+)+"),
+    _rule("email", "EMAIL_ADDRESS", 1.0, r"[\w.+%-]+\s?@\s?[\w-]+(?:\.[\w-]+)+", needs="@"),
     _rule(
         "url",
         "URL",
         0.9,
         r"(?:\b(?:https?|ftp)://|\bwww\.)\S+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|info|de|fr|es|ch|at|uk|eu)\b(?:/\S*)?",
+        needs=".",
     ),
     _rule(
         "ip",
         "IP_ADDRESS",
         0.9,
         r"(?<![\d.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\d.])|\b(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}\b",
+        needs="",
     ),
     _rule("ssn", "US_SSN", 0.9, r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
     _rule(
@@ -144,6 +149,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r"\b(?:\d{1,4}\s?(?:bis|ter)?,?\s+)?(?:rue|avenue|boulevard|bd|chemin|impasse|quai|calle|c/|avenida|avda\.?|plaza|paseo)\s+"
         r"(?:(?:de la|de|du|des|del|la|las|los|l'|d')\s*)*[^\W\d_][\w'’.-]+(?:,?\s+(?:n[°º]\s*)?\d{1,4})?",
         lambda value: len(value) > 6,
+        needs="",
     ),
     _rule("post-box", "LOCATION", 0.85, r"\b(?:p\.?\s?o\.?\s?box|postfach|bo[îi]te postale|bp|apartado)\s*\d+\b"),
     _rule(
@@ -151,6 +157,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "LOCATION",
         0.8,
         r"\b[A-Z]{2}\s+\d{5}(?:-\d{4})?\b|\b[A-Z]{1,2}\d[A-Z\d]?\s\d[ABD-HJLNP-UW-Z]{2}\b|\b(?:D|CH|A|F|E)-\d{4,5}\s+[^\W\d_]+",
+        lambda value: not classify(value.split()[0]) & Word.PROTOCOL,
         case=True,
     ),
     _rule(
@@ -159,6 +166,7 @@ PATTERNS: tuple[Pattern, ...] = (
         0.7,
         r"\b(?:dept|department|abteilung|abt|service|servicio|institut[eo]?|division|unidad)\b\.?\s*(?:of|for|für|fuer|de|d')\s*(?:la\s+)?"
         r"[^\W\d_]+|\b[^\W\d_]+\s+(?:dept|department)\b\.?",
+        needs="",
     ),
     _rule("code", "ID", 0.75, r"(?<![\w.])(?=[\w-]*\d)[^\W_]+(?:-[^\W_]+)*(?![\w.]*\d)", _code),
     _rule("number", "ID", 0.75, r"(?<![\d.])\d{5,}(?!\d|\.\d|\s?(?:mm|ms|hz|khz|bq|mbq|ml)\b)"),
@@ -167,5 +175,7 @@ PATTERNS: tuple[Pattern, ...] = (
 
 def find_patterns(text: str) -> Iterator[Span]:
     """Spans of all patterns; they may overlap."""
+    digits = any(char.isdigit() for char in text)
     for pattern in PATTERNS:
-        yield from pattern.find(text)
+        if digits if pattern.needs == "0" else pattern.needs in text:
+            yield from pattern.find(text)

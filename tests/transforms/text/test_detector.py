@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import pickle
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+
+from transforms.errors import ConfigError
+from transforms.policy import TextPolicy
+from transforms.text.detector import PiiDetector
+from transforms.text.known import NOTHING, HeaderKnown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("MRI KNEE LT for Katharina Müller", "MRI KNEE LT"),
+        ("MRI KNEE LT for KATHARINA MULLER", "MRI KNEE LT"),
+        ("MRI KNEE LT - MÜLLER-WHITFIELD^KATHARINA", "MRI KNEE LT"),
+        ("MRI KNEE LT K. Mueller", "MRI KNEE LT"),
+        ("mri knee lt for kath whitfield", "mri knee lt"),
+        ("mri knee, Whitfeild called for results", "mri knee called for results"),
+        ("ARTERIAL PHASE Oct2004", "ARTERIAL PHASE"),
+        ("CHEST PA Tarkovian", "CHEST PA"),
+        ("CHEST PA 1234567", "CHEST PA"),
+        ("CHEST PA 0012.345.67", "CHEST PA"),
+        ("CHEST PA 12345 67", "CHEST PA"),
+        ("CHEST PA acx 99127", "CHEST PA"),
+        ("CT HEAD Brown, K", "CT HEAD"),
+        ("CT HEAD at Zarvelund Clinic", "CT HEAD"),
+        ("Call 030 901820 on arrival", "Call on arrival"),
+        ("Dr. Brown wants CT HEAD", "Dr. wants CT HEAD"),
+    ],
+)
+def test_clean_removes_the_span_and_keeps_the_rest(remover: PiiDetector, known: HeaderKnown, text: str, expected: str) -> None:
+    assert remover.clean(text, known)[0] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MRI BRAIN W/WO CONTRAST",
+        "t2_tse_sag_p2 384",
+        "CT ABD/PELV W IV CONTRAST 5.0 B30f",
+        "AX T1 FLAIR 3D 512x512",
+        "Circle of Willis TOF",
+        "Crohn's disease follow up",
+        "Baker cyst left knee",
+        "brown fat uptake in the neck",
+        "EMERGENCY PORTABLE CHEST",
+        "The young woman fell; no fracture is seen.",
+        "Heart size is normal. The lungs are clear.",
+        "MRT Kniegelenk links nativ",
+        "IRM du genou droit sans injection",
+        "RM de rodilla derecha sin contraste",
+        "ep2d_diff_3scan_trace_p2_ADC b1000",
+        "KneeLeft AxT2",
+        "DR CHEST PA",
+        "SMPTE 100% 0%",
+    ],
+)
+def test_innocent_text_comes_back_unchanged(detector: PiiDetector, text: str) -> None:
+    assert detector.clean(text, NOTHING) == (text, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("CT CHEST for Dravinkov", "CT CHEST for [PERSON]"),
+        ("CT CHEST DRAVINKOV^OTTOLINE^J", "CT CHEST [PERSON]"),
+        ("seen by Dr. Young today", "seen by Dr. [PERSON] today"),
+        ("Frau Klein, Knie links", "Frau [PERSON], Knie links"),
+        ("Mme Leblanc genou", "Mme [PERSON] genou"),
+        ("Name: BLACK", "Name: [PERSON]"),
+        ("Grant Hill CT", "[PERSON] CT"),
+        ("MRN: 55512", "MRN: [ID]"),
+        ("mail jo.do@zarvel.org", "mail [EMAIL_ADDRESS]"),
+        ("see http://zarvel.org/x", "see [URL]"),
+        ("age 93 years", "age [AGE]"),
+        ("CT at St. Agnes Hospital", "CT at [ORGANIZATION]"),
+        ("CT Klinikum Zarveldorf", "CT [ORGANIZATION]"),
+        ("12 Zarvel Street", "[LOCATION]"),
+        ("IBAN GB29 NWBK 6016 1331 9268 19", "IBAN [IBAN_CODE]"),
+    ],
+)
+def test_what_no_header_knows_is_found_by_pattern_and_vocabulary(detector: PiiDetector, text: str, marked: str) -> None:
+    assert detector.clean(text, NOTHING)[0] == marked
+
+
+def test_names_of_other_scripts(detector: PiiDetector) -> None:
+    dataset = Dataset()
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.PatientName = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+    dataset.ReferringPhysicianName = "Иванов^Пётр"
+    known = detector.known([dataset])
+    assert detector.clean("頭部CT 造影 山田太郎", known)[0] == "頭部CT [PERSON]"
+    assert detector.clean("КТ головного мозга Иванова", known)[0] == "КТ головного мозга [PERSON]"
+    assert detector.clean("復部 김희중", NOTHING)[0].endswith("[PERSON]")
+    assert detector.clean("राम कुमार CT", NOTHING)[0] == "[PERSON] CT"
+    assert detector.clean("腹部 単純 CT", NOTHING)[1] == ()
+
+
+def test_delimiters_and_line_breaks_stay(remover: PiiDetector, known: HeaderKnown) -> None:
+    assert (
+        remover.clean("CHEST\\Katharina\\PA", known)[0] == "CHEST\\PA" or remover.clean("CHEST\\Katharina\\PA", known)[0] == "CHEST\\\\PA"
+    )
+    assert remover.clean("Chest for Katharina\r\nNo effusion.", known)[0] == "Chest\r\nNo effusion."
+
+
+def test_an_element_that_is_a_name_or_a_date_identifies_as_a_whole(detector: PiiDetector) -> None:
+    assert [span.entity_type for span in detector.find("CHEST^KNEE", NOTHING, vr="PN")] == ["PERSON"]
+    assert [span.entity_type for span in detector.find("x", NOTHING, keyword="InstitutionName", vr="LO")] == ["LOCATION"]
+    assert detector.find("1.2.3", NOTHING, vr="UI") == ()
+    assert detector.find("092Y", NOTHING, vr="AS")
+    assert not detector.find("042Y", NOTHING, vr="AS")
+
+
+def test_terms_and_equipment_are_no_prose(detector: PiiDetector, known: HeaderKnown) -> None:
+    assert detector.find("Zorbax Imaging", NOTHING, keyword="Manufacturer", vr="LO") == ()
+    assert detector.find("M_ZORBAX", NOTHING, vr="CS") == ()
+    assert detector.find("WHITFIELD", known, vr="CS")
+
+
+def test_words_of_the_site_are_safe() -> None:
+    assert PiiDetector(TextPolicy(safe_words=("Zorbax",))).find("ZORBAX protocol", NOTHING) == ()
+
+
+def test_a_model_that_is_not_installed_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigError, match="no_such_model"):
+        PiiDetector(TextPolicy(ner="spacy", ner_model="no_such_model"))
+    with pytest.raises(ConfigError, match="ner_model"):
+        PiiDetector(TextPolicy(ner="spacy"))
+
+
+@given(st.text(max_size=80))
+@settings(max_examples=200, deadline=None)
+def test_any_text_gives_sorted_spans_that_do_not_overlap(detector: PiiDetector, known: HeaderKnown, text: str) -> None:
+    spans = detector.find(text, known)
+    assert all(0 <= span.start < span.end <= len(text) for span in spans)
+    assert all(left.end <= right.start for left, right in pairwise(spans))
+
+
+@given(st.text(alphabet="abcdeXYZ ,.^-/\\\n0123456789", max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_cleaning_twice_finds_nothing_new(remover: PiiDetector, text: str) -> None:
+    once, _ = remover.clean(text, NOTHING)
+    for span in remover.find(once, NOTHING):
+        assert span.score < 0.95 or once[span.start : span.end]
+
+
+def test_no_value_is_shown(detector: PiiDetector, known: HeaderKnown) -> None:
+    assert "Whitfield" not in repr(known)
+    assert pickle.loads(pickle.dumps(known)).values == known.values
+    with pytest.raises(TypeError, match="expected what"):
+        detector.find("x", object())  # type: ignore[arg-type]
