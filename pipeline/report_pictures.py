@@ -22,7 +22,7 @@ import transforms.read.quiet  # noqa: F401  # pydicom would log values
 from pipeline import database
 from pipeline.storage import Store
 from transforms.pixels.frames import FrameReader
-from transforms.pixels.views import display
+from transforms.pixels.views import Window
 from transforms.policy import LimitsPolicy
 from transforms.types import Box
 
@@ -107,11 +107,29 @@ def _thumbnail(store: Store, output: str, row: dict[str, Any]) -> Thumbnail:
     for box in row["boxes"]:
         per_frame.setdefault(int(box["frame"] or 0), []).append(Box(box["x"], box["y"], box["w"], box["h"]))
     frame = max(sorted(per_frame), key=lambda number: len(per_frame[number]))
-    image = display(reader, frame)
+    image = _picture(reader, frame, per_frame[frame])
     rows, columns = image.shape[:2]
     return Thumbnail(
         row["instance_id"], row["modality"], frame, reader.info.frames, columns, rows, _jpeg(image), per_frame[frame]
     )  # fmt: skip
+
+
+def _picture(reader: FrameReader, frame: int, boxes: Sequence[Box]) -> NDArray[np.uint8]:
+    """A frame for people, 8-bit RGB: colour as it is, grey through the range of what lies outside the boxes.
+
+    A mask is often far below the anatomy, and would take all of the range for itself.
+    """
+    if reader.info.colour:
+        return reader.rgb(frame)
+    stored = reader.stored(frame)
+    outside = np.ones(stored.shape, bool)
+    for box in boxes:
+        outside[max(box.y, 0) : box.y + box.h, max(box.x, 0) : box.x + box.w] = False
+    low, high = np.percentile(stored[outside] if outside.any() else stored, (0.5, 99.5))
+    grey = Window("outside", low, max(high, low + 1)).apply(stored)
+    if reader.info.photometric == "MONOCHROME1":
+        grey = 255 - grey
+    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def _jpeg(image: NDArray[np.uint8]) -> str:

@@ -23,7 +23,7 @@ from pipeline.verify_counts import Check
 from transforms.errors import Code, DeidError
 from transforms.pixels.frames import FrameReader
 from transforms.pixels.info import pixel_info
-from transforms.policy import LimitsPolicy, TextPolicy
+from transforms.policy import LimitsPolicy, Policy, TagsPolicy
 from transforms.read.instance import read_instance  # silences pydicom, whose warnings quote values
 from transforms.text.detector import PiiDetector
 from transforms.types import Dataset
@@ -44,13 +44,20 @@ CODES = (
     "pixels_changed",
 )
 """What can be wrong with a file; `transforms.verify.leaks` gives some of them."""
-_KEPT_BY_OPTION = {"113111": {"private"}, "113103": {"overlays", "curves"}}
-_CLEAN_PIXEL_DATA, _RETAIN_UIDS = "113101", "113110"
+_BASIC, _CLEAN_PIXEL_DATA = "113100", "113101"
+_OPTIONS = {
+    "113103": "clean_graphics",
+    "113104": "clean_structured_content",
+    "113105": "clean_descriptors",
+    "113108": "retain_patient_characteristics",
+    "113109": "retain_device_identity",
+    "113110": "retain_uids",
+    "113112": "retain_institution_identity",
+}
+"""Codes of CID 7050 that a file may claim only when the policy has the option."""
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _BATCH = 32
 _BATCHES_PER_WORKER = 3
-_LIMITS = LimitsPolicy(max_instance_bytes=2**40, max_frame_bytes=2**40)
-"""What the run's own limits let through is read whole here too."""
 _QUERY = """select s.instance_id, s.name, s.frames, s.pixels_cleaned, s.frames_masked, c.url,
     c.PatientID, c.StudyInstanceUID, c.SeriesInstanceUID, c.SOPInstanceUID
     from saved s join crosswalk c using (instance_id) where s.name is not null"""
@@ -86,11 +93,13 @@ def saved_rows(connection: duckdb.DuckDBPyConnection, sample: float) -> Iterator
                 yield Saved(*row)
 
 
-def check_files(store: Store, output: str, saved: Iterator[Saved], *, originals: bool, workers: int, limit: int) -> Iterator[Check]:
-    """Check files; one `Check` per code, in the order of `CODES`."""
+def check_files(
+    store: Store, output: str, saved: Iterator[Saved], policy: Policy, *, originals: bool, workers: int, limit: int
+) -> Iterator[Check]:
+    """Check files against the policy that they were made under; one `Check` per code, in the order of `CODES`."""
     checked, failed = 0, Counter[str]()
     examples: dict[str, list[tuple[str, str]]] = {code: [] for code in CODES}
-    for count, problems in _results(store, output, saved, originals, workers):
+    for count, problems in _results(FileChecker(store, output, policy, originals), saved, workers):
         checked += count
         failed.update(code for code, _ in {(code, instance_id) for instance_id, code, _ in problems})
         for instance_id, code, path in problems:
@@ -101,55 +110,63 @@ def check_files(store: Store, output: str, saved: Iterator[Saved], *, originals:
             yield Check(f"file_{code}", checked, failed[code], tuple(examples[code]))
 
 
-def _results(store: Store, output: str, saved: Iterator[Saved], originals: bool, workers: int) -> Iterator[tuple[int, list[Problem]]]:
+@dataclass(frozen=True)
+class FileChecker:
+    """What a worker needs to check files."""
+
+    store: Store
+    output: str
+    policy: Policy
+    originals: bool
+
+    def check_batch(self, batch: list[Saved]) -> tuple[int, list[Problem]]:
+        """Number of files, and the problems that they have. No exception of a library leaves: it could show a value."""
+        problems: list[Problem] = []
+        for row in batch:
+            try:
+                problems += [(row.instance_id, code, path) for code, path in self.check(row)]
+            except Exception:
+                problems.append((row.instance_id, "unreadable", ""))
+        return len(batch), problems
+
+    def check(self, row: Saved) -> Iterator[tuple[str, str]]:
+        """The problems of one file as (code, tag path)."""
+        encoded = self.store.read_all(self.store.join(self.output, "instances", *row.path.split("/")))
+        dataset = pydicom.dcmread(io.BytesIO(encoded))
+        tags = self.policy.tags
+        yield from _names(dataset, row)
+        yield from _claims(dataset, tags, row)
+        if not tags.retain_uids:
+            yield from (("uid", keyword) for keyword in _UIDS if not str(dataset.get(keyword, "")).startswith("2.25."))
+        yield from _pixels(dataset, row, self.policy.limits)
+        original = None
+        if self.originals:
+            try:
+                original = read_instance(self.store.read_all(row.url), self.policy.limits)
+            except DeidError:
+                yield "original_unreadable", ""
+        identifiers = list(_identifiers(row, original, self.policy))
+        keeps = frozenset({"private"} if tags.private != "remove" else ())
+        yield from ((leak.code if leak.code in CODES else "unreadable", leak.path) for leak in scan(encoded, identifiers, keeps=keeps))
+        if original is not None and row.frames_masked == 0 and _stored(original) != _stored(dataset):
+            yield "pixels_changed", "PixelData"
+
+
+def _results(checker: FileChecker, saved: Iterator[Saved], workers: int) -> Iterator[tuple[int, list[Problem]]]:
     if workers == 1:
         while batch := list(islice(saved, _BATCH)):
-            yield check_batch(store, output, batch, originals)
+            yield checker.check_batch(batch)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         pending: set[Future[tuple[int, list[Problem]]]] = set()
         while True:
             while len(pending) < workers * _BATCHES_PER_WORKER and (batch := list(islice(saved, _BATCH))):
-                pending.add(pool.submit(check_batch, store, output, batch, originals))
+                pending.add(pool.submit(checker.check_batch, batch))
             if not pending:
                 return
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
-
-
-def check_batch(store: Store, output: str, batch: list[Saved], originals: bool) -> tuple[int, list[Problem]]:
-    """Number of files, and the problems that they have. No exception of a library leaves: it could show a value."""
-    problems: list[Problem] = []
-    for row in batch:
-        try:
-            problems += [(row.instance_id, code, path) for code, path in check_file(store, output, row, originals)]
-        except Exception:
-            problems.append((row.instance_id, "unreadable", ""))
-    return len(batch), problems
-
-
-def check_file(store: Store, output: str, row: Saved, originals: bool) -> Iterator[tuple[str, str]]:
-    """The problems of one file as (code, tag path)."""
-    encoded = store.read_all(store.join(output, "instances", *row.path.split("/")))
-    dataset = pydicom.dcmread(io.BytesIO(encoded))
-    options = {str(item.get("CodeValue", "")) for item in dataset.get("DeidentificationMethodCodeSequence") or ()}
-    yield from _names(dataset, row)
-    yield from _claims(dataset, options, row)
-    if _RETAIN_UIDS not in options:
-        yield from (("uid", keyword) for keyword in _UIDS if not str(dataset.get(keyword, "")).startswith("2.25."))
-    yield from _pixels(dataset, row)
-    original = None
-    if originals:
-        try:
-            original = read_instance(store.read_all(row.url), _LIMITS)
-        except DeidError:
-            yield "original_unreadable", ""
-    identifiers = list(_identifiers(row, original, uids=_RETAIN_UIDS not in options))
-    keeps = frozenset[str]().union(*(_KEPT_BY_OPTION.get(option, ()) for option in options))
-    yield from ((leak.code if leak.code in CODES else "unreadable", leak.path) for leak in scan(encoded, identifiers, keeps=keeps))
-    if original is not None and row.frames_masked == 0 and _stored(original) != _stored(dataset):
-        yield "pixels_changed", "PixelData"
 
 
 def _names(dataset: Dataset, row: Saved) -> Iterator[tuple[str, str]]:
@@ -162,20 +179,22 @@ def _names(dataset: Dataset, row: Saved) -> Iterator[tuple[str, str]]:
         yield "name", "MediaStorageSOPInstanceUID"
 
 
-def _claims(dataset: Dataset, options: set[str], row: Saved) -> Iterator[tuple[str, str]]:
-    """The file claims what its row says was done, neither more nor less (PS3.15 E.1.1; `scan` checks the rest)."""
-    if not options:
-        yield "claim", "DeidentificationMethodCodeSequence"
-    if (_CLEAN_PIXEL_DATA in options) != bool(row.pixels_cleaned):
+def _claims(dataset: Dataset, tags: TagsPolicy, row: Saved) -> Iterator[tuple[str, str]]:
+    """The file claims what its row and its policy say was done, neither more nor less (PS3.15 E.1.1; `scan` checks the rest)."""
+    if dataset.get("PatientIdentityRemoved") != ("NO" if tags.profile == "keep-all" else "YES"):
+        yield "claim", "PatientIdentityRemoved"
+    claimed = {str(item.get("CodeValue", "")) for item in dataset.get("DeidentificationMethodCodeSequence") or ()}
+    unfounded = any(code in claimed and not getattr(tags, option) for code, option in _OPTIONS.items())
+    if unfounded or (_BASIC in claimed) != (tags.profile == "basic") or (_CLEAN_PIXEL_DATA in claimed) != bool(row.pixels_cleaned):
         yield "claim", "DeidentificationMethodCodeSequence"
 
 
-def _pixels(dataset: Dataset, row: Saved) -> Iterator[tuple[str, str]]:
+def _pixels(dataset: Dataset, row: Saved, limits: LimitsPolicy) -> Iterator[tuple[str, str]]:
     """There is as much pixel data as the header announces (PS3.5 section 8): nothing is decoded."""
     try:
         info = pixel_info(dataset)
         if info is not None:
-            FrameReader(dataset, _LIMITS)
+            FrameReader(dataset, limits)
     except DeidError as exc:
         if exc.code is not Code.PIXELS_UNSUPPORTED:  # saved by a policy that does not look at pixels
             yield "pixels", "PixelData"
@@ -184,14 +203,18 @@ def _pixels(dataset: Dataset, row: Saved) -> Iterator[tuple[str, str]]:
         yield "pixels", "NumberOfFrames"
 
 
-def _identifiers(row: Saved, original: Dataset | None, *, uids: bool) -> Iterator[str]:
-    """What the run itself scanned for: distinctive identifiers of the header, and the UIDs unless a policy keeps them."""
-    known = original
-    if known is None:
-        known = pydicom.Dataset()
-        known.PatientID = row.patient_id or ""
-    yield from PiiDetector(TextPolicy()).known([known]).values
-    if uids:
+def _identifiers(row: Saved, original: Dataset | None, policy: Policy) -> Iterator[str]:
+    """What the run itself scanned for: all that is known of the original, but for what the policy retains on purpose."""
+    if policy.tags.profile == "keep-all":
+        return
+    if original is None:
+        original = pydicom.Dataset()
+        original.PatientID = row.patient_id or ""
+    known = PiiDetector(policy.text).known([original])
+    yield from known.values
+    if not policy.tags.retain_institution_identity:
+        yield from known.places
+    if not policy.tags.retain_uids:
         yield from (uid for uid in (row.study_uid, row.series_uid, row.sop_uid) if uid)
 
 

@@ -9,15 +9,19 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from pipeline import audit, database, history, verify_counts, verify_files
 from pipeline import secret as secrets
 from pipeline.storage import Store, canonical
 from pipeline.verify_counts import Check
 from transforms.errors import ConfigError
+from transforms.policy import Policy
 from transforms.tags.identity import Identity
 
 MEANING = {
@@ -97,7 +101,19 @@ def _checks(options: argparse.Namespace) -> Iterator[Check]:
         fingerprint = (record or {}).get("settings", {}).get("secret")
         yield from verify_counts.check_identity(connection, identity, fingerprint, limit)
     saved = verify_files.saved_rows(connection, options.sample)
-    yield from verify_files.check_files(store, output, saved, originals=options.originals, workers=options.workers, limit=limit)
+    policy = _policy(record or {})
+    yield from verify_files.check_files(store, output, saved, policy, originals=options.originals, workers=options.workers, limit=limit)
+
+
+def _policy(record: Mapping[str, Any]) -> Policy:
+    """The policy that an output was made under, without its save conditions."""
+    try:
+        return Policy.model_validate(record.get("configuration", {}))
+    except ValidationError:
+        made_with = record.get("versions", {}).get("dicom-deid-pipeline", "unknown")
+        raise ConfigError(
+            f"this version does not know the configuration in run.json; the output was made with version {made_with}"
+        ) from None
 
 
 def render(checks: Sequence[Check], examples: int) -> str:

@@ -120,7 +120,7 @@ def _saved(store: Store, out: Path, original: pydicom.Dataset, path: Path) -> Ou
         "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")))  # fmt: skip
     dataset.PatientID, dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID = ids
     dataset.PatientIdentityRemoved, dataset.BurnedInAnnotation = "YES", "NO"
-    dataset.DeidentificationMethodCodeSequence = [_method("113100"), _method("113101")]
+    dataset.DeidentificationMethodCodeSequence = [method("113100"), method("113101")]
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = original.file_meta.TransferSyntaxUID
     pixels = original.pixel_array.copy()
@@ -146,7 +146,8 @@ def _saved(store: Store, out: Path, original: pydicom.Dataset, path: Path) -> Ou
     return work_outcome(work, IDENTITY.token)
 
 
-def _method(code: str) -> pydicom.Dataset:
+def method(code: str) -> pydicom.Dataset:
+    """An item of (0012,0064)."""
     item = pydicom.Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, "DCM", "a method of de-identification"
     return item

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline import verify_counts, verify_files
 from pipeline.commands import verify
-from tests.pipeline.made_output import CANARIES, MadeOutput, make_output
+from tests.pipeline.made_output import CANARIES, MadeOutput, make_output, method
 from transforms.errors import ConfigError
 
 
@@ -125,6 +125,7 @@ def test_a_run_that_did_not_end(made: MadeOutput) -> None:
         ({"PatientIdentityRemoved": "NO"}, {"file_claim": 1}),
         ({"DeidentificationMethodCodeSequence": None, "DeidentificationMethod": "by hand"}, {"file_claim": 1}),
         ({"BurnedInAnnotation": "YES"}, {"file_claim": 1}),
+        ({"DeidentificationMethodCodeSequence": [method("113100"), method("113101"), method("113110")]}, {"file_claim": 1}),
         ({"SeriesInstanceUID": "1.2.3.4"}, {"file_name": 1, "file_uid": 1}),
         ({"PixelData": b"\0" * 100}, {"file_pixels": 1}),
         ({"StudyDescription": "QK-7734509"}, {"file_identifier": 1}),
@@ -175,6 +176,26 @@ def test_a_sample_is_a_part_and_always_the_same(made: MadeOutput) -> None:
     counts = [run(made, "--sample", "0.5")[1]["file_claim"]["checked"] for _ in range(2)]
     assert counts[0] == counts[1] < made.saved
     assert run(made, "--sample", "0")[1]["file_claim"]["checked"] == 0
+
+
+def edit_run(made: MadeOutput, **values: Any) -> None:
+    path = made.folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_what_the_policy_retains_is_no_fault(made: MadeOutput) -> None:
+    path = made.files()[0]
+    codes = [method(code) for code in ("113100", "113101", "113112")]
+    edit_file(path, InstitutionName="Krankenhaus Unterfeldbach", DeidentificationMethodCodeSequence=codes)
+    assert failed(made, "--originals") == {"files_whole": 1, "file_claim": 1, "file_identifier": 1}
+    edit_run(made, configuration={"tags": {"retain_institution_identity": True}})
+    assert failed(made, "--originals") == {"files_whole": 1}
+
+
+def test_a_configuration_of_another_version_is_said(made: MadeOutput) -> None:
+    edit_run(made, configuration={"tomorrow": 1}, versions={"dicom-deid-pipeline": "9.9"})
+    with pytest.raises(ConfigError, match=r"version 9\.9"):
+        run(made)
 
 
 def test_what_cannot_be_checked_is_a_clear_error(tmp_path: Path, made: MadeOutput) -> None:
