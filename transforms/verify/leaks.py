@@ -38,7 +38,9 @@ class Leak:
     code: str
 
 
-def scan(encoded: bytes, identifiers: Iterable[str], *, keeps: frozenset[str] = frozenset()) -> list[Leak]:
+def scan(
+    encoded: bytes, identifiers: Iterable[str], *, keeps: frozenset[str] = frozenset(), allowed: frozenset[int] = frozenset()
+) -> list[Leak]:
     """Everything that must not be in a de-identified file and is.
 
     Args:
@@ -46,6 +48,7 @@ def scan(encoded: bytes, identifiers: Iterable[str], *, keeps: frozenset[str] = 
         identifiers: identifying strings of the original: names and their parts, ids, UIDs. Those too short to mean anything, and UIDs of
             the standard, are passed over.
         keeps: what the policy keeps on purpose: ``overlays``, ``curves``, ``private``.
+        allowed: tags whose values the policy keeps whatever they hold, such as StationName with the identity of the device.
 
     Returns:
         Leaks by tag path; empty when the file is clean. A file that cannot be walked is itself a leak: nobody can say what is in it.
@@ -54,7 +57,7 @@ def scan(encoded: bytes, identifiers: Iterable[str], *, keeps: frozenset[str] = 
         found = walk(encoded)
     except ValueError:
         return [Leak("file", "unreadable")]
-    return [*_structural(found, keeps), *_claims(found), *_identifying(found, identifiers)]
+    return [*_structural(found, keeps), *_claims(found), *_identifying(found, identifiers, allowed)]
 
 
 def _structural(found: Walk, keeps: frozenset[str]) -> Iterator[Leak]:
@@ -90,7 +93,7 @@ def _claims(found: Walk) -> Iterator[Leak]:
         yield Leak("BurnedInAnnotation", "claim")
 
 
-def _identifying(found: Walk, identifiers: Iterable[str]) -> Iterator[Leak]:
+def _identifying(found: Walk, identifiers: Iterable[str], allowed: frozenset[int]) -> Iterator[Leak]:
     haystack = _without_pixels(found).lower()
     hits = []
     encodings = _encodings(found)
@@ -102,7 +105,7 @@ def _identifying(found: Walk, identifiers: Iterable[str]) -> Iterator[Leak]:
     if not hits:
         return
     for index, element in enumerate(found.elements):
-        if element.tag in PIXEL_TAGS or element.vr in _NUMBERS:
+        if element.tag in PIXEL_TAGS or element.tag in allowed or element.vr in _NUMBERS:
             continue
         value = found.value(element).lower()
         if any(_matters(identifier, element) and _as_word(value, needles) for identifier, needles in hits):
@@ -131,7 +134,7 @@ def _matters(identifier: str, element: Element) -> bool:
     if element.vr in _DATES:
         return not identifier.isdecimal()
     if element.vr == b"CS" and identifier.isalpha():
-        return identifier.casefold() not in _vocabulary() | _concepts()
+        return not _is_concept(identifier.casefold())
     return not identifier.isdecimal() or len(identifier) >= _MIN_FREE_DIGITS
 
 
@@ -144,10 +147,17 @@ def _vocabulary() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _concepts() -> frozenset[str]:
-    """Words in the names of coded concepts, body parts above all; many are names of people too, so that they count for codes only."""
+    """The vocabulary and the words of coded concepts, such as body parts: many are people's names too, so they excuse codes only."""
     from pydicom.sr.codedict import codes  # a large table, which few runs need
 
-    return frozenset(word.casefold() for name in (*codes.SCT.dir(), *codes.DCM.dir()) for word in re.findall(r"[A-Z][a-z]{3,}", name))
+    words = (word.casefold() for name in (*codes.SCT.dir(), *codes.DCM.dir()) for word in re.findall(r"[A-Z][a-z]{3,}", name))
+    return _vocabulary().union(words)
+
+
+def _is_concept(word: str) -> bool:
+    """Whether a word is a concept, or two run together as codes without spaces do: HEADNECK."""
+    known = _concepts()
+    return word in known or any(word[:cut] in known and word[cut:] in known for cut in range(4, len(word) - 3))
 
 
 def _encodings(found: Walk) -> tuple[str, ...]:

@@ -111,6 +111,7 @@ def test_finds_what_hides_in_meta_preamble_and_deflated_data() -> None:
         ("Long", 0x00181030, "LO", "long axis"),
         ("Erik", 0x00081030, "LO", "Erikson lab"),
         ("Brain", 0x00180015, "CS", "BRAIN"),
+        ("HeadNeck", 0x00180015, "CS", "HEADNECK"),
         ("4711", 0x00180050, "DS", "4711"),
         ("4711", 0x00280106, "US", 0x3437),
         ("123456", 0x0020000E, "UI", "2.25.9123456789"),
@@ -141,6 +142,12 @@ def test_private_elements_curves_and_overlays_only_if_kept() -> None:
         ("OverlayRows", "overlay"),
     }
     assert scan(encoded, (), keeps=frozenset({"private", "curves", "overlays"})) == []
+
+
+def test_a_value_that_the_policy_keeps_is_no_leak_there_and_one_elsewhere() -> None:
+    ds = Dataset()
+    ds.StationName, ds.StudyDescription = "MUSTERMANN", "MUSTERMANN"
+    assert [leak.path for leak in scan(encode(ds), NAMES, allowed=frozenset({0x00081010}))] == ["StudyDescription"]
 
 
 def code(value: str) -> Dataset:
