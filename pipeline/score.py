@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from pipeline.score_truth import TextBox, read_checks, read_truth
 from pipeline.storage import Store
 from pipeline.synth_tags import Check
 from pipeline.uri import canonical
-from transforms.errors import DeidError
+from transforms.errors import Code, DeidError
 from transforms.types import Dataset
 
 MAX_FILE_BYTES = 8 * 1024**3
@@ -94,11 +95,12 @@ def compare(source: Dataset, target: Dataset, boxes: tuple[TextBox, ...]) -> tup
     same_bytes = source.get("PixelData") is not None and source.PixelData == target.get("PixelData")
     if same_bytes and source.file_meta.TransferSyntaxUID == target.file_meta.TransferSyntaxUID:
         return tuple(bool(box.plane) and overlay_is_hidden(source, target, box) for box in boxes), 0.0, False
-    before, after = displayed(source), displayed(target)
     hidden, worst, changed = [not box.plane or overlay_is_hidden(source, target, box) for box in boxes], 0.0, False
-    for frame in range(len(before)):
+    for frame, (before, after) in enumerate(zip_longest(displayed(source), displayed(target))):
+        if before is None or after is None:
+            raise DeidError(Code.PIXELS_INCONSISTENT, "the redacted image has another number of frames than the original")
         here = [number for number, box in enumerate(boxes) if not box.plane and box.frame <= frame < box.frame + box.frames]
-        score = score_pixels(before[frame], after[frame], [boxes[number] for number in here], [boxes[number].ink for number in here])
+        score = score_pixels(before, after, [boxes[number] for number in here], [boxes[number].ink for number in here])
         for number, is_hidden in zip(here, score.hidden, strict=True):
             hidden[number] &= is_hidden
         worst, changed = max(worst, score.over_redaction), changed or score.changed

@@ -7,7 +7,7 @@ sides, so no display range is chosen that could differ between the original and 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -56,25 +56,24 @@ class FrameScore:
     changed: bool
 
 
-def displayed(dataset: Dataset) -> Image:
-    """Decode into (frames, rows, columns) stored values, or (frames, rows, columns, 3) RGB in 0..255.
+def displayed(dataset: Dataset) -> Iterator[Image]:
+    """Decode frame by frame: (rows, columns) stored values, or (rows, columns, 3) RGB in 0..255.
 
     Raises:
-        DeidError: the pixels cannot be decoded.
+        DeidError: a frame cannot be decoded.
     """
     try:
-        array, meta = get_decoder(dataset.file_meta.TransferSyntaxUID).as_array(dataset)
-        if meta["photometric_interpretation"] == "PALETTE COLOR":
-            array = apply_color_lut(array, dataset)
-            top = 255.0 if array.dtype == np.uint8 else 65535.0
-        else:
+        decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+        plugin = "pylibjpeg" if "pylibjpeg" in decoder.available_plugins else ""  # others may end the process on a malformed frame
+        for index in range(int(dataset.get("NumberOfFrames") or 1)):
+            frame, meta = decoder.as_array(dataset, index=index, decoding_plugin=plugin)
             top = float(2 ** int(meta["bits_stored"]) - 1)
+            if meta["photometric_interpretation"] == "PALETTE COLOR":
+                frame = apply_color_lut(frame, dataset)
+                top = 255.0 if frame.dtype == np.uint8 else 65535.0
+            yield frame * np.float32(255 / top) if frame.ndim == 3 else frame
     except Exception as exc:  # decoders raise anything
         raise DeidError(Code.PIXELS_UNDECODABLE, "the pixels to be scored cannot be decoded") from exc
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
-    if array.size % (rows * columns * 3) == 0 and array.shape[-1] == 3 and array.ndim > 2:
-        return np.asarray(array.reshape(-1, rows, columns, 3) * np.float32(255 / top), np.float32)
-    return np.asarray(array.reshape(-1, rows, columns))
 
 
 def luminance(image: Image) -> NDArray[np.float64]:

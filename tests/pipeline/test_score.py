@@ -166,7 +166,7 @@ def pretend_run(archive: Path, out: Path, *, blank: bool) -> None:
     for number, path in enumerate(sorted((archive / "dicom").iterdir())):
         dataset = pydicom.dcmread(path)
         if blank:
-            frames = displayed(dataset)
+            frames = np.stack(list(displayed(dataset)))
             dataset.PixelData = bytes(frames.size * dataset.BitsAllocated // 8 + frames.size % 2)
             dataset["PixelData"].VR = "OW"
             dataset["PixelData"].is_undefined_length = False
