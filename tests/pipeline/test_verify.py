@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pydicom
 import pytest
 
-from pipeline import verify_counts, verify_files
+from pipeline import report, verify_counts, verify_files
 from pipeline.commands import verify
+from pipeline.storage import Store
 from tests.pipeline.made_output import CANARIES, MadeOutput, make_output, method
 from transforms.errors import ConfigError
 
@@ -33,16 +34,16 @@ def made(pristine: Path, tmp_path: Path) -> MadeOutput:
     return MadeOutput(tmp_path / "copy" / "out", 7, 2, 3)
 
 
-def run(made: MadeOutput, *flags: str) -> tuple[int, dict[str, dict[str, Any]]]:
+def run(made: MadeOutput, *flags: str, output: str | None = None) -> tuple[int, dict[str, dict[str, Any]]]:
     parser = argparse.ArgumentParser()
     verify.add_arguments(parser)
     result = made.folder / "result.json"
-    status = verify.main(parser.parse_args([str(made.folder), "--json", str(result), *flags]))
+    status = verify.main(parser.parse_args([output or str(made.folder), "--json", str(result), *flags]))
     return status, {check["name"]: check for check in json.loads(result.read_text())["checks"]}
 
 
-def failed(made: MadeOutput, *flags: str) -> dict[str, int]:
-    status, checks = run(made, *flags)
+def failed(made: MadeOutput, *flags: str, output: str | None = None) -> dict[str, int]:
+    status, checks = run(made, *flags, output=output)
     found = {name: check["failed"] for name, check in checks.items() if check["failed"]}
     assert status == (1 if found else 0)
     return found
@@ -71,6 +72,14 @@ def test_a_good_output_passes_with_every_option(made: MadeOutput, secret_file: P
     assert checks["file_identifier"]["checked"] == made.saved
     assert checks["rows_unique"]["checked"] == made.saved + made.filtered + made.quarantined
     assert "all as it should be" in capsys.readouterr().out
+
+
+def test_an_output_in_object_storage_passes_and_has_a_report(made: MadeOutput) -> None:
+    store, bucket = Store(), "memory://verify/out"
+    for path in (path for path in made.folder.rglob("*") if path.is_file()):
+        store.write_atomic(f"{bucket}/{path.relative_to(made.folder)}", path.read_bytes())
+    assert failed(MadeOutput(made.folder, 7, 2, 3), output=bucket) == {}
+    assert report.render(store, bucket, 2) == report.render(store, str(made.folder), 2)
 
 
 def test_several_processes_see_the_same(made: MadeOutput) -> None:
