@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
 
 from pipeline.manifest import read_shard
 from pipeline.worker import Job
@@ -40,12 +40,14 @@ def options(runner: str, workers: int, extra: Sequence[str] = ()) -> PipelineOpt
     return PipelineOptions([*flags, *extra])
 
 
-def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions) -> None:
-    """Build the graph over the shards of the work list and run it to its end."""
+def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions) -> bool:
+    """Build the graph over the shards of the work list and run it; whether it has run to its end, or was only launched or staged."""
     if not os.environ.get("DICOM_DEID_DEBUG"):
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # its errors carry tracebacks; what failed is said by the exception
     with beam.Pipeline(options=pipeline_options) as root:
         build(root, job, shards)
+    staged = pipeline_options.view_as(GoogleCloudOptions).template_location
+    return not staged and not pipeline_options.view_as(StandardOptions).no_wait_until_finish
 
 
 def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:

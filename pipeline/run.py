@@ -34,6 +34,7 @@ class Summary:
         counts: rows by status, over these inputs.
         unaccounted: inputs without a row, or with more than one.
         done: inputs that this run worked on; the rest was finished before.
+        launched: the engine goes on without this process; nothing is known yet of how inputs end.
     """
 
     run_id: str
@@ -41,7 +42,8 @@ class Summary:
     counts: dict[str, int]
     unaccounted: int
     done: int
-    seconds: float
+    seconds: float = 0.0
+    launched: bool = False
 
     @property
     def reconciled(self) -> bool:
@@ -83,16 +85,20 @@ def execute(settings: Settings) -> Summary:
         "workers": settings.workers,
         "versions": {name: _version(name) for name in PACKAGES},
     }
+    before = history.saved_urls(settings.store, settings.output) if settings.redo else set()
     if pending:
-        before = history.saved_urls(settings.store, settings.output) if settings.redo else set()
         history.save_run(settings.store, settings.output, record)
-        _launch(settings, run_id, pending, known.values())
+        if not _launch(settings, run_id, pending, known.values()):
+            history.save_run(settings.store, settings.output, record | {"state": "launched"})
+            return Summary(run_id, len(sources), {status.value: 0 for status in Status}, 0, len(pending), launched=True)
+    unfinished = bool(pending) or (earlier is not None and earlier.get("state") != "finished")
+    if unfinished:  # of this run, or of one that died or was only launched
         audit.compact(settings.store, settings.output)
         for stale in sorted(before - history.saved_urls(settings.store, settings.output)):
             settings.store.delete(stale)
     counts, unaccounted = reconcile(settings, identity, [source.uri for source in sources])
     summary = Summary(run_id, len(sources), counts, unaccounted, len(pending), round(time.monotonic() - started, 3))
-    if pending:
+    if unfinished:
         record |= {"state": "finished", "inputs": summary.inputs, "done": summary.done, "counts": counts, "unaccounted": unaccounted}
         history.save_run(settings.store, settings.output, record | {"seconds": summary.seconds})
     return summary
@@ -115,8 +121,8 @@ def reconcile(settings: Settings, identity: Identity, uris: Iterable[str]) -> tu
     return counts, unaccounted
 
 
-def _launch(settings: Settings, run_id: str, pending: list[Source], known: Iterable[Header]) -> None:
-    """Run the engine over what is pending."""
+def _launch(settings: Settings, run_id: str, pending: list[Source], known: Iterable[Header]) -> bool:
+    """Run the engine over what is pending; whether it has done so, or was only launched."""
     store, output = settings.store, settings.output
     shards = write_shards(store, join(output, "restricted", "manifests", run_id), [*pending, *known])
     with progress.shown(len(pending)) if settings.runner == "local" else nullcontext() as folder:
@@ -127,9 +133,11 @@ def _launch(settings: Settings, run_id: str, pending: list[Source], known: Itera
         else:
             from pipeline import beam  # imported late: it takes seconds, and a configuration error should not
 
-            beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options))
+            if not beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options)):
+                return False
     for shard in shards:
         store.delete(shard)
+    return True
 
 
 def _version(package: str) -> str | None:

@@ -14,7 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``run``."""
     parser.add_argument("--config", required=True, help="policy, such as configs/basic.yaml")
     parser.add_argument(
-        "--input", required=True, nargs="+", action="extend", metavar="URI", help="directories, globs, files, @list.txt, or manifests of URIs (.csv, .parquet)"
+        "--input",
+        required=True,
+        nargs="+",
+        action="extend",
+        metavar="URI",
+        help="directories, globs, files, @list.txt, or manifests of URIs (.csv, .parquet)",
     )
     parser.add_argument("--output", required=True, help="directory or URI; holds instances/, audit/, restricted/ and run.json")
     parser.add_argument("--runner", default="local", help="local (default), dataflow, spark or beam-spark; Beam's own names are accepted")
@@ -42,6 +47,11 @@ def main(options: argparse.Namespace) -> int:
         engine_options=options.engine_options,
     )
     summary = execute(chosen)
+    if summary.launched:
+        print(
+            f"{summary.done} inputs launched; when the engine is done, run the same command again: it reconciles, and does what is missing"
+        )
+        return 0
     print(render(summary, chosen.output))
     too_many = chosen.max_quarantined is not None and summary.counts["quarantined"] > chosen.max_quarantined
     if too_many:
