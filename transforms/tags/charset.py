@@ -13,7 +13,7 @@ from transforms.tags.values import CHARSET_VRS, DEFAULT_ENCODINGS, decode, encod
 from transforms.types import Dataset
 
 _CHARSET = BaseTag(0x00080005)
-_UTF8 = ("utf8",)
+_UTF8 = ("UTF8",)
 
 
 def to_utf8(ds: Dataset, encodings: Sequence[str] = DEFAULT_ENCODINGS, *, nested: bool = False) -> None:
@@ -39,6 +39,7 @@ def to_utf8(ds: Dataset, encodings: Sequence[str] = DEFAULT_ENCODINGS, *, nested
         elements.pop(_CHARSET, None)
     else:
         elements[_CHARSET] = raw(_CHARSET, "CS", b"ISO_IR 192", None)
+    ds.set_original_encoding(*ds.original_encoding, list(_UTF8))  # so that pydicom takes the new bytes for what they are
 
 
 def _vr(element: Any) -> str:

@@ -61,11 +61,11 @@ def write_claims(ds: Dataset, policy: TagsPolicy, took_effect: Collection[str], 
 def write_file_meta(ds: Dataset) -> None:
     """Give the file meta information and a preamble that say nothing about where the file comes from (PS3.15 E.1.1)."""
     meta = FileMetaDataset()
-    old = getattr(ds, "file_meta", None)
+    old = getattr(ds, "file_meta", None) or FileMetaDataset()
     meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = str(ds.get("SOPClassUID", ""))
+    meta.MediaStorageSOPClassUID = str(ds.get("SOPClassUID", "") or old.get("MediaStorageSOPClassUID", ""))
     meta.MediaStorageSOPInstanceUID = str(ds.SOPInstanceUID)
-    if old is not None and "TransferSyntaxUID" in old:
+    if "TransferSyntaxUID" in old:
         meta.TransferSyntaxUID = str(old.TransferSyntaxUID)
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME

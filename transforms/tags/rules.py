@@ -16,6 +16,7 @@ from transforms.tags.table import CONFIDENTIALITY, by_tag, repeating
 from transforms.tags.values import BINARY_VRS, DATE_VRS, FREE_TEXT_VRS, TEXT_VRS
 
 TABLE = "PS3.15 E.1-1 " + CONFIDENTIALITY.rpartition("_")[2]
+SITE = "site rule"
 ROOT = -1
 """Stands for the parent of the elements on top level."""
 _MAX_STEPS = 200_000
@@ -275,7 +276,7 @@ def _site(step: Step, number: int, rule: TagRule) -> Step:
     action = _SITE[rule.action]
     if action is Action.CLEAN and step.vr in DATE_VRS:
         action = Action.SHIFT
-    return replace(step, action=action, value=rule.value, rule=f"rule {number + 1}: {rule.action.value}", detector="site rule")
+    return replace(step, action=action, value=rule.value, rule=f"rule {number + 1}: {rule.action.value}", detector=SITE)
 
 
 def _resolve(step: Step, code: str) -> Step:

@@ -16,7 +16,7 @@ from transforms.errors import Code, DeidError
 from transforms.tags.actions import AUDITED, Instance, apply_action
 from transforms.tags.dates import is_valid
 from transforms.tags.private import creators
-from transforms.tags.rules import ROOT, Action, Mode, Step
+from transforms.tags.rules import ROOT, SITE, Action, Mode, Step
 from transforms.tags.structured import CONTENT_SEQUENCES, verdict
 from transforms.tags.values import (
     DATE_VRS,
@@ -143,7 +143,7 @@ class Walk:
         value = element.value
         vr = step.vr
         if vr in TEXT_VRS:
-            if value:
+            if value and step.detector != SITE:
                 self._texts.append(Text(ds, element, step, place, encodings))
             return True
         if not isinstance(value, bytes):
@@ -229,7 +229,8 @@ class Walk:
         for index, item in enumerate(items):
             wanted, rule = self._verdict(item, tag.real, mode)
             if wanted is None:
-                self._note(replace(step, rule=rule, detector="PS3.15 E.3.4-1"), "removed", Place(f"{path}[{index}].", kind), tag.real)
+                gone = replace(step, keyword=f"{step.keyword}[{index}]", rule=rule, detector="PS3.15 E.3.4-1")
+                self._note(gone, "removed", place, tag.real)
                 continue
             self._dataset(item, tag.real, Place(f"{path}[{index}].", kind), encodings, depth + 1, wanted)
             remaining.append(item)
