@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
 
+import pydicom
 from pydicom import charset
 from pydicom.datadict import DicomDictionary
 
@@ -16,7 +17,7 @@ _KIND_OF_VR = {"PN": "PERSON", "DA": "DATE", "DT": "DATE", "SQ": "SQ"}
 LISTS: dict[str, list[str]] = {
     name: words.split() for name, words in tomllib.loads((files(__package__) / "data/keywords.toml").read_text("utf-8")).items()
 }
-KIND_OF_KEYWORD = {keyword: kind for kind in ("ID", "LOCATION", "CONTACT", "PERSON") for keyword in LISTS[kind]}
+KIND_OF_KEYWORD = {keyword: kind for kind in ("ID", "DEVICE", "STATION", "LOCATION", "CONTACT", "PERSON") for keyword in LISTS[kind]}
 _PER_FRAME = 0x52009230
 _PER_FRAME_ITEMS = 8
 """Functional groups repeat what they say for every frame: the first items are enough."""
@@ -77,9 +78,11 @@ def _encodings(dataset: Dataset, inherited: list[str]) -> list[str]:
 def _items(dataset: Dataset, tag: int) -> list[Dataset]:
     try:
         value = dataset[tag].value
-        return list(value[:_PER_FRAME_ITEMS] if int(tag) == _PER_FRAME else value) if not isinstance(value, bytes | str | None) else []
     except Exception:  # an unparsable sequence is cleaned as a whole by the tag engine
         return []
+    if not isinstance(value, Sequence):  # a sequence's tag with another VR
+        return []
+    return [item for item in value[: _PER_FRAME_ITEMS if int(tag) == _PER_FRAME else None] if isinstance(item, pydicom.Dataset)]
 
 
 def _texts(value: object, encodings: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ from transforms.text.collect import KIND_OF_KEYWORD, LISTS, collect
 from transforms.text.dates import find_dates
 from transforms.text.fold import fold
 from transforms.text.judge import judge_lines
-from transforms.text.known import HeaderKnown, build
+from transforms.text.known import ENTITY_OF_KIND, HeaderKnown, build
 from transforms.text.match import find_known, resembles
 from transforms.text.names import find_names
 from transforms.text.ner import check_model, find_entities
@@ -24,8 +24,10 @@ from transforms.text.vocabulary import Word, classify
 from transforms.types import Dataset, Known, OcrLine, Span
 
 _WHOLE = {"PN": "PERSON", "DA": "DATE_TIME", "DT": "DATE_TIME", "TM": "DATE_TIME"}
+_ENTITY_OF_KEYWORD = {keyword: ENTITY_OF_KIND.get(kind, kind) for keyword, kind in KIND_OF_KEYWORD.items()}
 _NO_TEXT = frozenset(["AT", "DS", "FD", "FL", "IS", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UI", "UL", "US", "UV"])
 _DEFINED = frozenset(LISTS["DEFINED"])
+_SHORTEST_DATE = 8
 _CACHED = 256
 _CACHED_TEXTS = 8192
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -62,20 +64,20 @@ class PiiDetector:
         """Spans of ``text`` that identify, sorted, not overlapping.
 
         A value identifies as a whole when its VR is a name, a date or a time, or its keyword one of a known identifier. Values of defined
-        terms and of equipment (CS, Manufacturer …) are no prose: an unknown word there is no evidence.
+        terms and of equipment (CS, Manufacturer …) are no prose: an unknown word by itself is no evidence there.
         """
         if not text.strip() or vr in _NO_TEXT:
             return ()
-        if entity := _WHOLE.get(vr) or KIND_OF_KEYWORD.get(keyword):
+        if entity := _WHOLE.get(vr) or _ENTITY_OF_KEYWORD.get(keyword):
             return (Span(0, len(text), entity, 1.0, "element"),)
         if vr == "AS":
             return tuple(Span(0, len(text), "AGE", 1.0, "element") for _ in find_dates(text))
         return self._spans(text, _header(known), vr != "CS" and keyword not in _DEFINED)
 
     def _search(self, text: str, known: HeaderKnown, prose: bool) -> tuple[Span, ...]:
-        spans = [*find_known(text, known), *find_patterns(text), *find_places(text)]
-        if prose:
-            spans += find_dates(text)
+        spans = [*find_known(text, known), *find_patterns(text), *find_places(text), *find_dates(text)]
+        if not prose:
+            spans = [span for span in spans if not _is_version(span)]
         if _LETTERS.search(text):
             judge = self._judge_word if self._safe else classify
             spans += find_names(
@@ -102,6 +104,11 @@ class PiiDetector:
     def judge(self, lines: Sequence[OcrLine], known: Known) -> tuple[Span | None, ...]:
         """For each line of one frame: the span that makes it sensitive (the whole line is), or None."""
         return judge_lines(lines, _header(known))
+
+
+def _is_version(span: Span) -> bool:
+    """``3.1.62`` and ``2.6.1.0`` are versions where versions are to be expected."""
+    return span.detector == "ip" or (span.detector == "date" and span.end - span.start < _SHORTEST_DATE)
 
 
 def _header(known: Known) -> HeaderKnown:

@@ -12,6 +12,7 @@ from transforms.text.vocabulary import Word, classify
 
 _LETTERS = re.compile(rf"{LETTER}+(?:['’]{LETTER}+)*")
 _PHONE = re.compile(r"\d[\d\s./()-]{3,}\d")
+ENTITY_OF_KIND = {"DEVICE": "ID", "STATION": "LOCATION"}
 _PLACEHOLDERS = frozenset(LISTS["PLACEHOLDER"])
 """What stands in a name element when there is no name."""
 _MIN_WORD = 3
@@ -29,7 +30,8 @@ class HeaderKnown:
 
     Attributes:
         values: persons, identifiers and contacts, each distinctive enough that it proves a leak when an output has it as whole words.
-        places: the same for institutions and stations, which a policy may retain.
+        places: the same for institutions, which a policy may retain.
+        stations: the same for station names and devices, which a policy may retain.
         words: folded word to entity type.
         weak: short parts of names that are words too; names only beside other evidence.
         codes: identifiers, dates and whole names of places, letters and digits only, without leading zeros, to entity type.
@@ -42,6 +44,7 @@ class HeaderKnown:
 
     values: tuple[str, ...] = field(default=(), repr=False)
     places: tuple[str, ...] = field(default=(), repr=False)
+    stations: tuple[str, ...] = field(default=(), repr=False)
     words: Mapping[str, str] = field(default_factory=dict, repr=False)
     weak: frozenset[str] = field(default=frozenset(), repr=False)
     codes: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -69,6 +72,7 @@ class _Index:
     def __init__(self) -> None:
         self.values: dict[str, None] = {}
         self.places: dict[str, None] = {}
+        self.stations: dict[str, None] = {}
         self.words: dict[str, str] = {}
         self.weak: set[str] = set()
         self.codes: dict[str, str] = {}
@@ -80,6 +84,7 @@ class _Index:
         return HeaderKnown(
             values=tuple(self.values),
             places=tuple(self.places),
+            stations=tuple(self.stations),
             words=self.words,
             weak=frozenset(self.weak),
             codes=self.codes,
@@ -97,14 +102,15 @@ class _Index:
             return
         plain = alnum(text)
         if len(plain) > 1 and plain not in _PLACEHOLDERS:
-            self.whole.setdefault(plain, kind)
+            self.whole.setdefault(plain, ENTITY_OF_KIND.get(kind, kind))
         if kind == "PERSON":
             for group in text.split("="):
                 self._add_person(group)
-        elif kind == "ID":
-            self._add_id(text, plain)
+        elif kind in {"ID", "DEVICE"}:
+            self._add_id(text, plain, self.values if kind == "ID" else self.stations)
         else:
-            self._add_place(text, plain, kind, self.values if kind == "CONTACT" else self.places)
+            values = {"CONTACT": self.values, "STATION": self.stations}.get(kind, self.places)
+            self._add_place(text, plain, ENTITY_OF_KIND.get(kind, kind), values)
 
     def _add_person(self, group: str) -> None:
         """One component group of a name (PS3.5 6.2): ``LAST^FIRST``, ``Last, First`` or as people write it."""
@@ -133,14 +139,14 @@ class _Index:
             for form in (group.rstrip("^"), f"{rest} {first}", f"{first} {rest}", f"{first}, {rest}"):
                 self.values.setdefault(form)
 
-    def _add_id(self, text: str, plain: str) -> None:
+    def _add_id(self, text: str, plain: str, values: dict[str, None]) -> None:
         if classify(plain):
             return
         if len(plain) >= _MIN_ID or (len(plain) >= _MIN_ID - 1 and not plain.isdigit()):
             self.codes[plain] = "ID"
         if len(set(plain)) > 2 and (len(plain) >= _MIN_DIGITS_VALUE or (len(plain) >= _MIN_VALUE and not plain.isdigit())):
-            self.values.setdefault(text)
-            self.values.setdefault(plain)
+            values.setdefault(text)
+            values.setdefault(plain)
 
     def _add_place(self, text: str, plain: str, entity: str, values: dict[str, None]) -> None:
         if len(plain) >= _MIN_VALUE and not classify(plain):

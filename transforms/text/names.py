@@ -20,9 +20,11 @@ _CUES = {
 }
 _TITLES, _UPPER_TITLES, _LABELS = _CUES["titles"], _CUES["upper_titles"], _CUES["labels"]
 _PREPOSITIONS, _PARTICLES, _LEADING_PARTICLES = _CUES["prepositions"], _CUES["particles"], _CUES["leading_particles"]
+_CREDENTIALS = _CUES["credentials"]
 _SIDES = frozenset("lrLR")
 _GAP = re.compile(r"[\s.,^'’]{1,3}|-")
 _LABEL_GAP = re.compile(r"\s*[:=^#]\s*|\s+")
+_CREDENTIAL_GAP = re.compile(r",?\s+")
 _MIN_ALONE = 3
 _NAMES = Word.SURNAME | Word.GIVEN
 
@@ -71,6 +73,7 @@ def find_names(
             _seed(token, known, caseless, is_known, unknown)
     _clear_eponyms(tokens)
     _cues(tokens, text, caseless)
+    _credentials(tokens, text)
     _neighbours(tokens, text, _style(tokens))
     yield from _spans(tokens, text)
 
@@ -139,6 +142,17 @@ def _cues(tokens: list[_Token], text: str, caseless: bool) -> None:
         else:
             continue
         _extend(tokens, text, index + 1)
+
+
+def _credentials(tokens: list[_Token], text: str) -> None:
+    """Up to two capitalised words before ``, MD`` are a name."""
+    for index, token in enumerate(tokens):
+        if token.folded in _CREDENTIALS and token.text.isupper():
+            for before in reversed(tokens[max(0, index - 2) : index]):
+                gap = text[before.end : tokens[index].start]
+                if not before.text[0].isupper() or before.kind & Word.PROTOCOL or not _CREDENTIAL_GAP.fullmatch(gap):
+                    break
+                before.name, index = True, index - 1
 
 
 def _extend(tokens: list[_Token], text: str, first: int) -> None:

@@ -60,6 +60,11 @@ def _phone(value: str) -> bool:
     return 7 <= _digits(value) <= 15 and re.search(r"^\+|\(|\d{3}[\s./-]\d{4}$|^0\d", value) is not None
 
 
+def _town(value: str) -> bool:
+    """What follows a postcode is a town when it is no word."""
+    return any(not classify(word) or (len(word) < 3 and not classify(word) & Word.PROTOCOL) for word in re.findall(r"[^\W\d_]+", value))
+
+
 def _street(value: str) -> bool:
     """Words such as ``Circle`` and ``Dr`` make a street only after a word that is none of radiology's."""
     if re.search(rf"{_PLACE}\.?$", value, re.IGNORECASE) is None:
@@ -142,6 +147,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r"\b[\w-]*(?:stra(?:ß|ss)e|str\.|weg|platz|gasse|allee|ufer|damm)\s+\d{1,4}\s?[a-z]?\b(?!\s?(?:mm|cm|kv|ma|mas|ms)\b|\s?%)",
         lambda value: len(value.split()[0]) > 5,
     ),
+    _rule("town", "LOCATION", 0.7, r"(?<![\w.-])\d{4,5}\s+[^\W\d_a-zß-öø-ÿ][^\W\d_]*(?:[-'’][^\W\d_]+)*(?![\w])", _town, case=True),
     _rule(
         "rue",
         "LOCATION",

@@ -83,6 +83,8 @@ def test_innocent_text_comes_back_unchanged(detector: PiiDetector, text: str) ->
         ("CT at St. Agnes Hospital", "CT at [ORGANIZATION]"),
         ("CT Klinikum Zarveldorf", "CT [ORGANIZATION]"),
         ("12 Zarvel Street", "[LOCATION]"),
+        ("CT 80331 Bo-Kra", "CT [ID]"),
+        ("read by Black, MD", "read by [PERSON], MD"),
         ("IBAN GB29 NWBK 6016 1331 9268 19", "IBAN [IBAN_CODE]"),
     ],
 )
@@ -121,6 +123,14 @@ def test_an_element_that_is_a_name_or_a_date_identifies_as_a_whole(detector: Pii
 def test_terms_and_equipment_are_no_prose(detector: PiiDetector, known: HeaderKnown) -> None:
     assert detector.find("Zorbax Imaging", NOTHING, keyword="Manufacturer", vr="LO") == ()
     assert detector.find("M_ZORBAX", NOTHING, vr="CS") == ()
+    assert detector.find("3.1.62", NOTHING, keyword="SoftwareVersions", vr="LO") == ()
+    assert (
+        detector.clean("Kit 3, DRAVINKOV^OTTO on 03/12/2014", NOTHING, keyword="Manufacturer", vr="LO")[0]
+        == "Kit 3, [PERSON] on [DATE_TIME]"
+    )
+    assert (
+        detector.clean("Omnipaque 300, DRAVINKOV, MD", NOTHING, keyword="ContrastBolusAgent", vr="LO")[0] == "Omnipaque 300, [PERSON], MD"
+    )
     assert detector.find("WHITFIELD", known, vr="CS")
 
 

@@ -48,6 +48,24 @@ def test_a_broken_element_hides_no_other() -> None:
     assert any("99812" in text for text in found)
 
 
+def test_a_sequence_that_is_none_is_passed_over() -> None:
+    dataset = Dataset()
+    dataset._dict[Tag(0x00081140)] = RawDataElement(Tag(0x00081140), "US", 4, b"\x01\x00\x02\x00", 0, False, True)  # type: ignore[index]
+    dataset.PatientID = "99812345"
+    assert collect([dataset]) == (("ID", "99812345"),)
+
+
+def test_what_policies_retain_stands_apart(detector: PiiDetector) -> None:
+    dataset = Dataset()
+    dataset.StationName = "ZARVELCT0199"
+    dataset.DeviceSerialNumber = "SN7781234"
+    dataset.InstitutionName = "Zarvelund Clinic"
+    known = detector.known([dataset])
+    assert known.values == ()
+    assert set(known.stations) >= {"ZARVELCT0199", "SN7781234"}
+    assert known.places == ("Zarvelund Clinic",)
+
+
 def test_raw_elements_stay_raw() -> None:
     with open(get_testdata_file("CT_small.dcm"), "rb") as file:  # noqa: PTH123  # pydicom gives a string
         dataset = pydicom.dcmread(BytesIO(file.read()), stop_before_pixels=True)
