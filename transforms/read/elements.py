@@ -12,7 +12,7 @@ from transforms.types import Dataset
 
 def text_of(dataset: Dataset, keyword: str) -> str:
     """The value of a top-level text element, several values joined by a backslash; '' when it is absent or empty."""
-    raw = dataset.get_item(tag_for_keyword(keyword))
+    raw = dataset.get_item(tag_for_keyword(keyword), keep_deferred=True)
     if raw is None:
         return ""
     value = raw.value
@@ -39,7 +39,7 @@ def joined(value: Any) -> str:
 
 def number_of(dataset: Dataset, keyword: str, default: int) -> int:
     """The first value of a top-level US or IS element as a number of at least 0; ``default`` when it is none."""
-    raw = dataset.get_item(tag_for_keyword(keyword))
+    raw = dataset.get_item(tag_for_keyword(keyword), keep_deferred=True)
     if raw is None:
         return default
     if isinstance(raw, RawDataElement) and (raw.VR or dictionary_VR(raw.tag)) == "US" and raw.value and len(raw.value) == 2:
