@@ -20,7 +20,7 @@ import numpy as np
 from pydicom.uid import HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL, JPEG2000Lossless, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless
 
 from transforms.errors import Code, DeidError
-from transforms.pixels import codecs, encapsulation, native
+from transforms.pixels import codecs, encapsulation, jpeg_blocks, native
 from transforms.pixels.codestream import inspect
 from transforms.pixels.frames import FrameReader
 from transforms.pixels.mask import Fill, mask_frame, region, slices, snapped
@@ -71,7 +71,7 @@ def hide_boxes(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Bo
         elif reader.info.transfer_syntax in codecs.LOSSLESS_ENCODERS:
             method = _lossless(ds, reader, wanted, fill)
         else:
-            method = _transcoded(ds, reader, wanted, fill)
+            method = _blocks(ds, reader, wanted, fill) or _transcoded(ds, reader, wanted, fill)
     except DeidError:
         raise
     except Exception as exc:  # each encoder has errors of its own
@@ -123,6 +123,25 @@ def _lossless(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box
         ds.PhotometricInterpretation = "YBR_RCT"
     store(ds, frames, reader)
     return "lossless"
+
+
+def _blocks(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box]], fill: Fill) -> str:
+    """Changed frames of JPEG baseline with their blocks blanked; empty when one of them is of a kind that cannot be."""
+    info = reader.info
+    frames: list[bytes] = []
+    for index in range(info.frames):
+        data = reader.encoded(index)
+        if index in boxes:
+            stream = reader.stream(index)
+            if stream is None or not jpeg_blocks.applies(info, stream):
+                return ""
+            try:
+                data = jpeg_blocks.masked(data, boxes[index], info, stream, fill, reader.colour_space(index), reader.limits)
+            except (DeidError, OSError):  # OSError: Pillow cannot read the frame, though another decoder may
+                return ""
+        frames.append(data)
+    store(ds, frames, reader)
+    return "blocks"
 
 
 def _transcoded(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box]], fill: Fill) -> str:

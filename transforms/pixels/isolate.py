@@ -32,6 +32,7 @@ START_SECONDS = 120.0
 """For a new interpreter to import its decoders, beside the time for the frame itself."""
 SPARE_BYTES = 1 << 30
 """Address space of the child beyond eight frames: the interpreter and its libraries."""
+LONGEST_ANSWER = 16
 _READY = b"ready\n"
 _HEAD = struct.Struct("<LQ")
 _lock = threading.Lock()
@@ -43,16 +44,37 @@ def decode_apart(data: bytes, info: PixelInfo, limits: LimitsPolicy) -> Array:
     Raises:
         DeidError: PIXELS_UNDECODABLE, no decoder can, or the child died of it; PIXELS_TIMEOUT, after ``limits.decode_seconds``.
     """
+    dtype, body = _ask("decode", data, info, [], limits)
+    expected = (*info.shape, info.samples) if info.samples > 1 else info.shape
+    values = np.frombuffer(body, np.dtype(dtype)) if dtype else np.empty(0)
+    if values.size != int(np.prod(expected)):
+        raise DeidError(Code.PIXELS_UNDECODABLE, f"no decoder can read a frame of transfer syntax {info.transfer_syntax}")
+    return values.reshape(expected)
+
+
+def blank_apart(data: bytes, info: PixelInfo, areas: list[list[Any]], limits: LimitsPolicy) -> bytes:
+    """`transforms.pixels.jpeg_blocks.blank` in the child process of this worker.
+
+    Raises:
+        DeidError: PIXELS_UNENCODABLE, the stream cannot be taken apart; PIXELS_UNDECODABLE, the child died of it; PIXELS_TIMEOUT.
+    """
+    kind, body = _ask("blank", data, info, areas, limits)
+    if not kind:
+        raise DeidError(Code.PIXELS_UNENCODABLE, f"blocks of {len(data)} bytes of JPEG cannot be blanked")
+    return body
+
+
+def _ask(task: str, data: bytes, info: PixelInfo, areas: list[list[Any]], limits: LimitsPolicy) -> tuple[str, bytes]:
+    """Hand a task to the child, one at a time; a child that fails in it is killed."""
+    question = {"task": task, "areas": areas, "info": asdict(replace(info, frames=1, palette=None))}
+    most = 8 * info.frame_bytes + 2 * len(data)
     with _lock:
         child = _Child.of_this_process()
         try:
-            values = child.decode(data, info, limits)
-        except DeidError:
+            return child.ask({**question, "bytes": most + SPARE_BYTES}, data, limits.decode_seconds, most)
+        except BaseException:
             child.close()
             raise
-    if values is None:
-        raise DeidError(Code.PIXELS_UNDECODABLE, f"no decoder can read a frame of transfer syntax {info.transfer_syntax}")
-    return values
 
 
 class _Child:
@@ -83,10 +105,9 @@ class _Child:
             child = cls._current = cls()
         return child
 
-    def decode(self, data: bytes, info: PixelInfo, limits: LimitsPolicy) -> Array | None:
-        """The frame, or None when the child is well and no decoder could read it."""
-        deadline = time.monotonic() + limits.decode_seconds
-        question = {**asdict(replace(info, frames=1, palette=None)), "bytes": 8 * info.frame_bytes + len(data) + SPARE_BYTES}
+    def ask(self, question: dict[str, Any], data: bytes, seconds: float, most: int) -> tuple[str, bytes]:
+        """The answer and its bytes, at most ``most``; an empty answer when the child is well and could not do it."""
+        deadline = time.monotonic() + seconds
         head = json.dumps(question).encode()
         stdin = self._process.stdin
         assert stdin is not None
@@ -97,17 +118,10 @@ class _Child:
         except OSError:
             raise DeidError(Code.PIXELS_UNDECODABLE, "the decoder process died") from None
         size, length = _HEAD.unpack(self._receive(_HEAD.size, deadline))
-        if size > 4096 or length > 8 * info.rows * info.columns * info.samples:
+        if size > LONGEST_ANSWER or length > most:
             raise DeidError(Code.PIXELS_UNDECODABLE, f"the decoder process answers with {length} bytes")
-        answer = json.loads(self._receive(size, deadline))
-        body = self._receive(length, deadline)
-        if not answer.get("dtype"):
-            return None
-        expected = (*info.shape, info.samples) if info.samples > 1 else info.shape
-        values = np.frombuffer(body, np.dtype(answer["dtype"]))
-        if values.size != int(np.prod(expected)):
-            raise DeidError(Code.PIXELS_UNDECODABLE, f"expected {int(np.prod(expected))} samples, found {values.size}")
-        return values.reshape(expected)
+        answer = self._receive(size, deadline).decode("ascii", "replace")
+        return answer, self._receive(length, deadline)
 
     def close(self) -> None:
         """Kill the child, if it is this process's own."""
@@ -148,12 +162,26 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
         size, length = _HEAD.unpack(head)
         question = json.loads(requests.read(size))
         data = requests.read(length)
-        _bound_memory(question.pop("bytes"))
-        values = _try_all(data, PixelInfo(**question))
-        body = b"" if values is None else np.ascontiguousarray(values).tobytes()
-        answer = json.dumps({"dtype": "" if values is None else values.dtype.str}).encode()
+        _bound_memory(question["bytes"])
+        answer, body = b"", b""
+        if question["task"] == "blank":
+            body = _try_blank(data, question["areas"])
+            answer = b"stream" if body else b""
+        else:
+            values = _try_all(data, PixelInfo(**question["info"]))
+            if values is not None:
+                answer, body = values.dtype.str.encode(), np.ascontiguousarray(values).tobytes()
         answers.write(_HEAD.pack(len(answer), len(body)) + answer + body)
         answers.flush()
+
+
+def _try_blank(data: bytes, areas: list[list[Any]]) -> bytes:
+    from transforms.pixels.jpeg_blocks import blank
+
+    try:
+        return blank(data, areas)
+    except Exception:  # what jpeglib stumbles over; the parent says that it did
+        return b""
 
 
 def _try_all(data: bytes, info: PixelInfo) -> Array | None:

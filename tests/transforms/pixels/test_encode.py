@@ -1,0 +1,190 @@
+"""A reference table: in each transfer syntax and colour, a box is hidden and nothing else changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file, get_testdata_files
+from pydicom.encaps import encapsulate
+from pydicom.uid import ExplicitVRBigEndian, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless, RLELossless
+
+from tests.transforms.pixels.images import instance
+from transforms.errors import DeidError
+from transforms.pixels.codecs import encode
+from transforms.pixels.encode import hide_boxes
+from transforms.pixels.frames import FrameReader
+from transforms.pixels.info import pixel_info
+from transforms.pixels.mask import Fill, region
+from transforms.policy import LimitsPolicy
+from transforms.types import Box
+
+LIMITS = LimitsPolicy()
+BOX = Box(3, 2, 5, 4)
+
+
+def hide(ds: pydicom.Dataset, frame: int, box: Box, fill: Fill = "black") -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], str]:
+    """The frame before and after, and the method."""
+    before = FrameReader(ds, LIMITS).stored(frame).copy()
+    report = hide_boxes(ds, FrameReader(ds, LIMITS), {frame: [box]}, fill)
+    assert report.transfer_syntax == ds.file_meta.TransferSyntaxUID
+    return before, FrameReader(ds, LIMITS).stored(frame), report.method
+
+
+def bundled() -> list[str]:
+    names = []
+    for path in get_testdata_files("*.dcm"):
+        try:
+            ds = pydicom.dcmread(path, stop_before_pixels=True)
+            size = int(ds.Rows) * int(ds.Columns) * int(ds.get("NumberOfFrames", 1) or 1)
+        except (AttributeError, ValueError, TypeError, pydicom.errors.InvalidDicomError):
+            continue
+        if "test_files" in path and size <= 200_000:
+            names.append(path)
+    return names
+
+
+@pytest.mark.parametrize("path", bundled(), ids=lambda path: path.rpartition("/")[2])
+def test_a_hidden_box_leaves_the_rest(path: str) -> None:
+    ds = pydicom.dcmread(path)
+    try:
+        info = pixel_info(ds)
+        FrameReader(ds, LIMITS).stored(0)
+    except (DeidError, ValueError, AttributeError):
+        pytest.skip("does not decode")
+    assert info is not None
+    box = Box(info.columns // 3, info.rows // 3, info.columns // 4 + 1, info.rows // 4 + 1)
+    before, after, method = hide(ds, info.frames // 2, box, "contrast")
+    outside = ~region([Box(box.x - 18, box.y - 18, box.w + 36, box.h + 36)] if method == "blocks" else [box], info.shape)
+    if info.subsampled:
+        outside = ~region([Box(box.x // 2 * 2, box.y, box.w + 2, box.h)], info.shape)
+    assert np.array_equal(before[outside], after[outside], equal_nan=info.is_float)
+    inside = after[box.y : box.y + box.h, box.x : box.x + box.w].reshape(box.w * box.h, -1)
+    assert np.ptp(inside.astype(np.float64), axis=0)[0] <= (20 if method == "blocks" else 0)
+
+
+@pytest.mark.parametrize(
+    ("photometric", "dtype", "stored", "expected"),
+    [
+        ("MONOCHROME2", np.uint8, 8, 0),
+        ("MONOCHROME1", np.uint8, 8, 255),
+        ("MONOCHROME2", np.uint16, 12, 0),
+        ("MONOCHROME1", np.uint16, 12, 4095),
+        ("MONOCHROME2", np.int16, 12, -2048),
+        ("MONOCHROME1", np.int16, 16, 32767),
+        ("RGB", np.uint8, 8, (0, 0, 0)),
+        ("YBR_FULL", np.uint8, 8, (0, 128, 128)),
+    ],
+)
+def test_black_is_displayed_black(photometric: str, dtype: Any, stored: int, expected: Any) -> None:
+    shape = (2, 9, 11, 3) if isinstance(expected, tuple) else (2, 9, 11)
+    frames = np.full(shape, 7, dtype)
+    before, after, method = hide(instance(frames, photometric, stored), 1, BOX)
+    assert method == "native"
+    assert np.all(after[2:6, 3:8] == np.array(expected))
+    outside = ~region([BOX], (9, 11))
+    assert np.array_equal(before[outside], after[outside])
+
+
+def test_bits_above_the_sample_are_cleared_under_the_mask_and_kept_elsewhere() -> None:
+    frames = np.full((1, 9, 11), 0xF123, np.uint16)
+    ds = instance(frames, stored=12)
+    hide(ds, 0, BOX)
+    written = np.frombuffer(ds.PixelData, "<u2", 99).reshape(9, 11)
+    assert np.all(written[2:6, 3:8] == 0)
+    assert np.all(written[~region([BOX], (9, 11))] == 0xF123)
+
+
+def test_the_darkest_palette_entry_is_black() -> None:
+    ds = instance(np.full((1, 9, 11), 1, np.uint8), "PALETTE COLOR")
+    for colour in ("Red", "Green", "Blue"):
+        setattr(ds, f"{colour}PaletteColorLookupTableDescriptor", [3, 0, 16])
+        setattr(ds, f"{colour}PaletteColorLookupTableData", np.array([60000, 30000, 100], "<u2").tobytes())
+    assert FrameReader(ds, LIMITS).rgb(0)[0, 0].tolist() == [30000 >> 8] * 3
+    _, after, _ = hide(ds, 0, BOX)
+    assert np.all(after[2:6, 3:8] == 2)
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32])
+@pytest.mark.parametrize("syntax", [None, ExplicitVRBigEndian])
+def test_byte_orders(bits: int, syntax: str | None) -> None:
+    frames = np.arange(3 * 9 * 11).reshape(3, 9, 11).astype(f"u{bits // 8}")
+    ds = instance(frames)
+    if syntax:
+        ds.file_meta.TransferSyntaxUID = syntax
+        ds["PixelData"].VR = "OW"
+        swapped = np.frombuffer(frames.tobytes() + b"\0", "<u2").byteswap() if bits == 8 else frames.byteswap()
+        ds.PixelData = swapped.tobytes()
+        ds["PixelData"].VR = "OW"
+    before, after, _ = hide(ds, 1, BOX)
+    assert np.array_equal(before, frames[1])
+    assert np.array_equal(before[~region([BOX], (9, 11))], after[~region([BOX], (9, 11))])
+    for other in (0, 2):
+        assert np.array_equal(FrameReader(ds, LIMITS).stored(other), frames[other])
+
+
+def test_single_bits_across_bytes() -> None:
+    bits = np.random.default_rng(1).integers(0, 2, (3, 5, 7), np.uint8)
+    ds = instance(bits)
+    ds.BitsAllocated = ds.BitsStored = 1
+    ds.HighBit = 0
+    ds.PixelData = np.packbits(bits.reshape(-1), bitorder="little").tobytes()
+    _, after, _ = hide(ds, 1, Box(2, 1, 3, 2))
+    bits[1, 1:3, 2:5] = 0
+    assert np.array_equal(after, bits[1])
+    assert np.array_equal(FrameReader(ds, LIMITS).stored(2), bits[2])
+
+
+def test_inpainting_shows_nothing_of_what_was_there() -> None:
+    plain = np.tile(np.linspace(40, 200, 64, dtype=np.uint8), (1, 48, 1))
+    inked = plain.copy()
+    inked[0, 20:28, 20:40:3] = 255
+    box = Box(18, 18, 25, 12)
+    results = [hide(instance(frames), 0, box, "inpaint")[1] for frames in (plain, inked)]
+    assert np.array_equal(*results)
+    assert np.abs(results[0].astype(int) - plain[0]).max() < 30
+
+
+def test_contrast_is_far_from_its_surroundings() -> None:
+    for level, expected in ((20, 255), (230, 0)):
+        assert hide(instance(np.full((1, 9, 11), level, np.uint8)), 0, BOX, "contrast")[1][3, 4] == expected
+
+
+def test_untouched_frames_keep_their_bytes() -> None:
+    frames = np.random.default_rng(3).integers(0, 4000, (10, 9, 11), np.uint16)
+    ds = instance(frames, stored=12)
+    info = pixel_info(ds)
+    assert info is not None
+    ds.PixelData = encapsulate([encode(frame, info, None, RLELossless) for frame in frames])
+    ds.file_meta.TransferSyntaxUID = RLELossless
+    reader = FrameReader(ds, LIMITS)
+    digests = [reader.frame_digest(index) for index in range(len(reader))]
+    report = hide_boxes(ds, reader, {3: [BOX]}, "black")
+    again = FrameReader(ds, LIMITS)
+    changed = [index for index in range(len(again)) if again.frame_digest(index) != digests[index]]
+    assert changed == [3] == list(report.frames)
+
+
+def test_no_box_changes_nothing() -> None:
+    ds = instance(np.zeros((1, 9, 11), np.uint8))
+    value = ds.PixelData
+    assert hide_boxes(ds, FrameReader(ds, LIMITS), {0: [Box(50, 50, 3, 3)]}, "black").method == "none"
+    assert ds.PixelData is value
+
+
+def test_baseline_keeps_its_coefficients() -> None:
+    ds = pydicom.dcmread(get_testdata_file("SC_rgb_jpeg_dcmtk.dcm"))
+    before, after, method = hide(ds, 0, Box(30, 30, 20, 10))
+    assert (method, ds.file_meta.TransferSyntaxUID) == ("blocks", JPEGBaseline8Bit)
+    changed = np.argwhere((before != after).any(axis=-1))
+    assert changed.min(axis=0).tolist() >= [24, 24]
+    assert changed.max(axis=0).tolist() <= [39, 55]
+
+
+def test_extended_becomes_lossless_and_says_that_it_was_lossy() -> None:
+    ds = pydicom.dcmread(get_testdata_file("JPEG-lossy.dcm"))
+    assert ds.file_meta.TransferSyntaxUID == JPEGExtended12Bit
+    _, _, method = hide(ds, 0, Box(30, 30, 20, 10))
+    assert (method, ds.file_meta.TransferSyntaxUID, ds.LossyImageCompression) == ("transcoded", JPEGLSLossless, "01")
