@@ -17,6 +17,8 @@ from pydicom.pixels import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 
 from transforms.errors import Code, DeidError
+from transforms.pixels.frames import FrameReader
+from transforms.policy import LimitsPolicy
 from transforms.types import Dataset
 
 Image = NDArray[Any]
@@ -59,21 +61,28 @@ class FrameScore:
 def displayed(dataset: Dataset) -> Iterator[Image]:
     """Decode frame by frame: (rows, columns) stored values, or (rows, columns, 3) RGB in 0..255.
 
+    pydicom decodes, so that the product does not judge itself; only what pydicom cannot decode is decoded as the product does.
+
     Raises:
         DeidError: a frame cannot be decoded.
     """
-    try:
-        decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
-        plugin = "pylibjpeg" if "pylibjpeg" in decoder.available_plugins else ""  # others may end the process on a malformed frame
-        for index in range(int(dataset.get("NumberOfFrames") or 1)):
-            frame, meta = decoder.as_array(dataset, index=index, decoding_plugin=plugin)
-            top = float(2 ** int(meta["bits_stored"]) - 1)
-            if meta["photometric_interpretation"] == "PALETTE COLOR":
-                frame = apply_color_lut(frame, dataset)
-                top = 255.0 if frame.dtype == np.uint8 else 65535.0
-            yield frame * np.float32(255 / top) if frame.ndim == 3 else frame
-    except Exception as exc:  # decoders raise anything
-        raise DeidError(Code.PIXELS_UNDECODABLE, "the pixels to be scored cannot be decoded") from exc
+    for index in range(int(dataset.get("NumberOfFrames") or 1)):
+        try:
+            yield _decoded(dataset, index)
+        except Exception:  # decoders raise anything
+            reader = FrameReader(dataset, LimitsPolicy())
+            yield reader.rgb(index).astype(np.float32) if reader.info.colour else reader.stored(index)
+
+
+def _decoded(dataset: Dataset, index: int) -> Image:
+    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+    plugin = "pylibjpeg" if "pylibjpeg" in decoder.available_plugins else ""  # others may end the process on a malformed frame
+    frame, meta = decoder.as_array(dataset, index=index, decoding_plugin=plugin)
+    top = float(2 ** int(meta["bits_stored"]) - 1)
+    if meta["photometric_interpretation"] == "PALETTE COLOR":
+        frame = apply_color_lut(frame, dataset)
+        top = 255.0 if frame.dtype == np.uint8 else 65535.0
+    return np.asarray(frame * np.float32(255 / top) if frame.ndim == 3 else frame)
 
 
 def luminance(image: Image) -> NDArray[np.float64]:
