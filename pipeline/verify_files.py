@@ -55,7 +55,6 @@ _OPTIONS = {
     "113112": "retain_institution_identity",
 }
 """Codes of CID 7050 that a file may claim only when the policy has the option."""
-_STATION_NAME = 0x00081010
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _BATCH = 32
 _BATCHES_PER_WORKER = 3
@@ -148,9 +147,7 @@ class FileChecker:
                 yield "original_unreadable", ""
         identifiers = list(_identifiers(row, original, self.policy))
         keeps = frozenset({"private"} if tags.private != "remove" else ())
-        allowed = frozenset({_STATION_NAME} if tags.retain_device_identity else ())
-        leaks = scan(encoded, identifiers, keeps=keeps, allowed=allowed)
-        yield from ((leak.code if leak.code in CODES else "unreadable", leak.path) for leak in leaks)
+        yield from ((leak.code if leak.code in CODES else "unreadable", leak.path) for leak in scan(encoded, identifiers, keeps=keeps))
         if original is not None and row.frames_masked == 0 and _stored(original) != _stored(dataset):
             yield "pixels_changed", "PixelData"
 
@@ -217,6 +214,8 @@ def _identifiers(row: Saved, original: Dataset | None, policy: Policy) -> Iterat
     yield from known.values
     if not policy.tags.retain_institution_identity:
         yield from known.places
+    if not policy.tags.retain_device_identity:
+        yield from known.stations
     if not policy.tags.retain_uids:
         yield from (uid for uid in (row.study_uid, row.series_uid, row.sop_uid) if uid)
 

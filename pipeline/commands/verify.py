@@ -108,12 +108,21 @@ def _checks(options: argparse.Namespace) -> Iterator[Check]:
 def _policy(record: Mapping[str, Any]) -> Policy:
     """The policy that an output was made under, without its save conditions."""
     try:
-        return Policy.model_validate(record.get("configuration", {}))
+        return Policy.model_validate(_chosen(record.get("configuration", {}), Policy().model_dump(mode="json")))
     except ValidationError:
         made_with = record.get("versions", {}).get("dicom-deid-pipeline", "unknown")
         raise ConfigError(
             f"this version does not know the configuration in run.json; the output was made with version {made_with}"
         ) from None
+
+
+def _chosen(configuration: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults: a policy may refuse a setting that has no effect, and run.json spells out all of them."""
+    return {
+        key: _chosen(value, defaults[key]) if isinstance(value, dict) and isinstance(defaults.get(key), dict) else value
+        for key, value in configuration.items()
+        if key not in defaults or value != defaults[key]
+    }
 
 
 def render(checks: Sequence[Check], examples: int) -> str:

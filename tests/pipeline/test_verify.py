@@ -15,9 +15,12 @@ import pytest
 
 from pipeline import report, verify_counts, verify_files
 from pipeline.commands import verify
+from pipeline.settings import load_policy
 from pipeline.storage import Store
 from tests.pipeline.made_output import CANARIES, MadeOutput, make_output, method
 from transforms.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +208,15 @@ def test_a_configuration_of_another_version_is_said(made: MadeOutput) -> None:
     edit_run(made, configuration={"tomorrow": 1}, versions={"dicom-deid-pipeline": "9.9"})
     with pytest.raises(ConfigError, match=r"version 9\.9"):
         run(made)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_policy_of_a_run_is_read_back_from_its_record(path: Path) -> None:
+    if "tags" not in path.read_text():
+        pytest.skip("no policy")
+    policy = load_policy(str(path)).model_copy(update={"save_conditions": ()})
+    record = json.loads(json.dumps({"configuration": policy.model_dump(mode="json", exclude={"save_conditions"})}))
+    assert verify._policy(record).fingerprint() == policy.fingerprint()
 
 
 def test_what_cannot_be_checked_is_a_clear_error(tmp_path: Path, made: MadeOutput) -> None:
