@@ -36,7 +36,8 @@ def options(runner: str, workers: int, extra: Sequence[str] = ()) -> PipelineOpt
     if runner == "local":
         flags += [f"--direct_num_workers={workers}", f"--direct_running_mode={'multi_processing' if workers > 1 else 'in_memory'}"]
     elif runner == "dataflow":
-        flags += [f"--max_num_workers={workers}"] if workers > 1 else []
+        # The globals of a main program are nothing that a worker needs, nor anything to be left in a bucket.
+        flags += ["--no_save_main_session", *([f"--max_num_workers={workers}"] if workers > 1 else [])]
     return PipelineOptions([*flags, *extra])
 
 

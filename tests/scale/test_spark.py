@@ -49,8 +49,8 @@ def test_a_standalone_cluster_gives_what_beam_gives(
     assert f"{count} inputs:" in said
     runs.assert_same(output, tmp_path / "out")
     assert not [canary for canary in archive.CANARIES if canary in said.lower()]
-    logs = [path for path in spark_cluster.folder.rglob("*") if path.is_file() and path.suffix in (".log", "") and "std" in path.name]
-    assert len({path.parent.parent for path in logs}) >= 1, "no executor has run"
+    logs = list(spark_cluster.folder.glob("work*/app-*/*/std*"))
+    assert {path.relative_to(spark_cluster.folder).parts[0] for path in logs} == {"work0", "work1"}, "both workers had an executor"
     shown = "".join(path.read_text(errors="replace").lower() for path in [*logs, *spark_cluster.folder.glob("*.log")])
     assert not [canary for canary in archive.CANARIES if canary in shown]
 

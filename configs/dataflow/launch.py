@@ -1,0 +1,31 @@
+"""Main program of the Flex Template: its parameters as the options of ``dicom-deid run``, all others to Beam."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipeline.cli import main
+
+OURS = ("config", "output", "secret_file", "workers", "max_quarantined")
+
+
+def arguments(argv: list[str]) -> list[str]:
+    """The command line of ``dicom-deid`` for what the template launcher was given."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--input", required=True, help="URIs, separated by commas")
+    parser.add_argument("--redo", default="false")
+    parser.add_argument("--runner")  # the launcher says DataflowRunner
+    for name in OURS:
+        parser.add_argument(f"--{name}")
+    known, beam = parser.parse_known_args(argv)
+    if known.config and "/" not in known.config:
+        known.config = str(Path(__file__).resolve().parents[1] / known.config)  # a recipe of the image
+    given = [f"--{name.replace('_', '-')}={getattr(known, name)}" for name in OURS if getattr(known, name)]
+    redo = ["--redo"] if known.redo.lower() == "true" else []
+    return ["run", "--input", *known.input.split(","), *given, *redo, "--runner", "dataflow", "--", *beam]
+
+
+if __name__ == "__main__":
+    sys.exit(main(arguments(sys.argv[1:])))
