@@ -96,7 +96,7 @@ def build() -> str:
     protocol = read_source("protocol")
     cues = tomllib.loads((DATA / "cues.toml").read_text(encoding="utf-8"))
     safe = (standard_words() - read_source("eponyms")) | stop_words() | protocol | set(f"{cues['titles']} {cues['labels']}".split())
-    for language in (*LANGUAGES, "other"):
+    for language in (*LANGUAGES, "more", "other"):
         safe |= read_source(f"words_{language}")
     surnames, given = read_source("ambiguous_surnames"), read_source("ambiguous_given")
     for line in (DATA / "source" / "census_names.txt").read_text(encoding="utf-8").splitlines()[1:]:

@@ -62,7 +62,7 @@ def _phone(value: str) -> bool:
 
 def _town(value: str) -> bool:
     """What follows a postcode is a town when it is no word."""
-    return any(not classify(word) or (len(word) < 3 and not classify(word) & Word.PROTOCOL) for word in re.findall(r"[^\W\d_]+", value))
+    return any(not classify(word) or (len(word) == 2 and not classify(word) & Word.PROTOCOL) for word in re.findall(r"[^\W\d_]+", value))
 
 
 def _street(value: str) -> bool:
