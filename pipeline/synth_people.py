@@ -52,6 +52,7 @@ DATE_FORMATS = (
     "%d%b%Y",
     "%Y/%m/%d",
 )
+LAST_STUDY = datetime.date(2025, 12, 31)
 SYLLABLES = words("""
 ba be bri cal cor da den do el fa fen gar gri ha hol in jor ka kel lan lor ma mer mon na nor or pel qui ra ros sal ser tan tor ul va
 ver wil yor zan
@@ -105,7 +106,8 @@ def person(rng: random.Random) -> Person:
     family = coin(rng, rng.randint(2, 4)) if rng.random() < 0.34 else rng.choice(FAMILY)
     given = coin(rng, rng.randint(2, 3)) if rng.random() < 0.34 else rng.choice(GIVEN)
     birth = datetime.date(1925, 1, 1) + datetime.timedelta(days=rng.randrange(34_000))
-    study = max(datetime.date(1998, 1, 1), birth) + datetime.timedelta(days=rng.randrange(9_000))
+    earliest = max(datetime.date(1998, 1, 1), birth)
+    study = earliest + datetime.timedelta(days=rng.randrange((LAST_STUDY - earliest).days))
     digits = rng.choice((6, 7, 8, 9))
     mrn = rng.choice(("", "", "MR", "P-", "0")) + str(rng.randrange(10 ** (digits - 1), 10**digits))
     place = rng.choice((*PLACES, *GIVEN)) if rng.random() < 0.6 else coin(rng, 3)

@@ -23,7 +23,7 @@ from pipeline.synth import burn, make_archive
 from pipeline.synth_fonts import available, render, turn
 from pipeline.synth_images import bundled_sources, load
 from pipeline.synth_overlay import add_overlay
-from pipeline.synth_people import person
+from pipeline.synth_people import LAST_STUDY, person
 
 
 def sources() -> list[str]:
@@ -159,3 +159,11 @@ def test_an_existing_archive_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("")
     assert main(["synth", str(tmp_path)]) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_people_are_possible(seed: int) -> None:
+    who = person(random.Random(seed))
+    assert who.birth <= who.study <= LAST_STUDY
+    assert 0 <= who.age <= 101
+    assert who.identity() == person(random.Random(seed)).identity()
