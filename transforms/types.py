@@ -168,7 +168,12 @@ class Known(Protocol):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Strings that identify an institution or a station; a policy may retain them."""
+        """Strings that identify an institution; a policy may retain them."""
+        ...
+
+    @property
+    def stations(self) -> tuple[str, ...]:
+        """Strings that identify a device; a policy may retain them."""
         ...
 
 
