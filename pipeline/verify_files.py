@@ -20,14 +20,14 @@ import pydicom
 
 from pipeline.storage import Store
 from pipeline.verify_counts import Check
+from transforms.deidentify import find_leaks
 from transforms.errors import Code, DeidError
 from transforms.pixels.frames import FrameReader
 from transforms.pixels.info import pixel_info
 from transforms.policy import LimitsPolicy, Policy, TagsPolicy
 from transforms.read.instance import read_instance  # silences pydicom, whose warnings quote values
 from transforms.text.detector import PiiDetector
-from transforms.types import Dataset
-from transforms.verify.leaks import scan
+from transforms.types import Dataset, Known
 
 CODES = (
     "unreadable",
@@ -145,9 +145,8 @@ class FileChecker:
                 original = read_instance(self.store.read_all(row.url), self.policy.limits)
             except DeidError:
                 yield "original_unreadable", ""
-        identifiers = list(_identifiers(row, original, self.policy))
-        keeps = frozenset({"private"} if tags.private != "remove" else ())
-        yield from ((leak.code if leak.code in CODES else "unreadable", leak.path) for leak in scan(encoded, identifiers, keeps=keeps))
+        leaks = find_leaks(encoded, self.policy, _known(row, original, self.policy), (row.study_uid, row.series_uid, row.sop_uid))
+        yield from ((leak.code if leak.code in CODES else "unreadable", leak.path) for leak in leaks)
         if original is not None and row.frames_masked == 0 and _stored(original) != _stored(dataset):
             yield "pixels_changed", "PixelData"
 
@@ -203,21 +202,12 @@ def _pixels(dataset: Dataset, row: Saved, limits: LimitsPolicy) -> Iterator[tupl
         yield "pixels", "NumberOfFrames"
 
 
-def _identifiers(row: Saved, original: Dataset | None, policy: Policy) -> Iterator[str]:
-    """What the run itself scanned for: all that is known of the original, but for what the policy retains on purpose."""
-    if policy.tags.profile == "keep-all":
-        return
+def _known(row: Saved, original: Dataset | None, policy: Policy) -> Known:
+    """What is known of the original: its whole header where it was read, else what the crosswalk says."""
     if original is None:
         original = pydicom.Dataset()
         original.PatientID = row.patient_id or ""
-    known = PiiDetector(policy.text).known([original])
-    yield from known.values
-    if not policy.tags.retain_institution_identity:
-        yield from known.places
-    if not policy.tags.retain_device_identity:
-        yield from known.stations
-    if not policy.tags.retain_uids:
-        yield from (uid for uid in (row.study_uid, row.series_uid, row.sop_uid) if uid)
+    return PiiDetector(policy.text).known([original])
 
 
 def _stored(dataset: Dataset) -> Any:

@@ -24,9 +24,10 @@ from transforms.series.aggregate import chunks, decide
 from transforms.series.conditions import evaluate
 from transforms.tags.engine import TagDeidentifier
 from transforms.tags.identity import Identity
+from transforms.tags.retained import kept_tags
 from transforms.text.detector import PiiDetector
-from transforms.types import Chunk, Dataset, Header, Outcome, Source, Status, Work
-from transforms.verify.leaks import scan
+from transforms.types import Chunk, Dataset, Header, Known, Outcome, Source, Status, Work
+from transforms.verify.leaks import Leak, scan
 from transforms.verify.structure import check_structure
 
 FILTERING = {Code.NOT_DICOM, Code.DICOMDIR, Code.EMPTY, Code.SAVE_CONDITION, Code.DUPLICATE}
@@ -208,9 +209,7 @@ class Deidentifier:
         work.encoded = buffer.getvalue()
         check_structure(work.encoded, work.dataset)
         work.dataset = None
-        leaks = scan(
-            work.encoded, self._identifiers(work), keeps=frozenset() if self.policy.tags.private == "remove" else frozenset({"private"})
-        )
+        leaks = find_leaks(work.encoded, self.policy, work.known, (work.header.study_uid, work.header.series_uid, work.header.sop_uid))
         if leaks:
             raise DeidError(Code.LEAK_FOUND, f"{len(leaks)} elements, the first is {leaks[0].path}")
 
@@ -231,18 +230,6 @@ class Deidentifier:
         work.url_deid, work.bytes_out, work.status = uri, len(work.encoded), Status.SAVED
         work.encoded = b""
 
-    def _identifiers(self, work: Work) -> Iterator[str]:
-        """What must not be in the output: everything known of the original, but for what the policy retains on purpose."""
-        tags, header = self.policy.tags, work.header
-        if tags.profile == "keep-all":
-            return
-        if work.known is not None:
-            yield from work.known.values
-            if not tags.retain_institution_identity:
-                yield from work.known.places
-        if not tags.retain_uids:
-            yield from (uid for uid in (header.study_uid, header.series_uid, header.sop_uid) if uid)
-
     @staticmethod
     def _stage(work: Work, stage: str, run: Callable[[Work], None]) -> Work:
         """Run a stage of a Work that has not ended; turn any exception into a code, and drop the data."""
@@ -258,6 +245,27 @@ class Deidentifier:
             work.dataset, work.known, work.encoded = None, None, b""
         work.seconds[stage] = time.perf_counter() - started
         return work
+
+
+def find_leaks(encoded: bytes, policy: Policy, known: Known | None, uids: Iterable[str]) -> list[Leak]:
+    """Look in an encoded file for everything known of its original, but for what the policy keeps on purpose.
+
+    Args:
+        encoded: the whole file.
+        policy: under which it was made.
+        known: identifiers of the original.
+        uids: Study, Series and SOP Instance UID of the original.
+    """
+    tags = policy.tags
+    if tags.profile == "keep-all":
+        known, uids = None, ()
+    identifiers = [] if tags.retain_uids else [uid for uid in uids if uid]
+    if known is not None:
+        identifiers += known.values
+        identifiers += () if tags.retain_institution_identity else known.places
+        identifiers += () if tags.retain_device_identity else known.stations
+    keeps = frozenset[str]() if tags.private == "remove" else frozenset({"private"})
+    return scan(encoded, identifiers, keeps=keeps, allowed=kept_tags(tags))
 
 
 def describe(exc: Exception) -> tuple[Code, str]:
