@@ -5,7 +5,7 @@ from setuptools import find_packages, setup
 EXTRAS = {
     "spark": ["pyspark>=3.5,<5"],
     "gcp": ["apache-beam[gcp]>=2.77,<3"],
-    "aws": ["s3fs>=2026.2"],
+    "aws": ["s3fs>=2026.2", "boto3"],
     "azure": ["adlfs>=2026.2"],
     "tesseract": ["pytesseract>=0.3.13"],
     "bench": ["dicom-anonymizer>=1.0.13", "faker>=30", "presidio-image-redactor>=0.0.56", "highdicom>=0.27"],

@@ -247,7 +247,7 @@ class Deidentifier:
         return work
 
 
-def find_leaks(encoded: bytes, policy: Policy, known: Known | None, uids: Iterable[str]) -> list[Leak]:
+def find_leaks(encoded: bytes, policy: Policy, known: Known | None, uids: Iterable[str | None]) -> list[Leak]:
     """Look in an encoded file for everything known of its original, but for what the policy keeps on purpose.
 
     Args:
