@@ -186,6 +186,8 @@ def store(ds: Dataset, frames: Sequence[bytes], reader: FrameReader) -> None:
     ds["PixelData"].is_undefined_length = True
     if tables is not None:
         ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = tables
+    if "EncapsulatedPixelDataValueTotalLength" in ds:
+        del ds.EncapsulatedPixelDataValueTotalLength  # optional, and no longer true
     again = FrameReader(ds, reader.limits)
     for index, frame in enumerate(frames):
         if again.frame_digest(index) != hashlib.sha256(frame + b"\0" * (len(frame) % 2)).digest():

@@ -160,7 +160,7 @@ def pixel_info(ds: Dataset) -> PixelInfo | None:
     return replace(info, frames=_frames(ds, info))
 
 
-def number(ds: Dataset, keyword: str) -> int | None:
+def number(ds: Dataset, keyword: str | int) -> int | None:
     """The first whole number in an element; None when it is absent, empty, or holds none. Reads ``1A`` as 1, as viewers do."""
     value = _value(ds, keyword)
     if isinstance(value, (list, tuple, MultiValue)):
@@ -187,7 +187,7 @@ def _required(ds: Dataset, keyword: str) -> int:
     return value
 
 
-def _value(ds: Dataset, keyword: str) -> Any:
+def _value(ds: Dataset, keyword: str | int) -> Any:
     """The value of an element, or its bytes when they do not convert to its VR."""
     if keyword not in ds:
         return None
@@ -199,8 +199,11 @@ def _value(ds: Dataset, keyword: str) -> Any:
 
 def _frames(ds: Dataset, info: PixelInfo) -> int:
     """Number of Frames; where it is absent or no number, what the pixel data holds (a single frame in nearly all cases)."""
-    stated = number(ds, "NumberOfFrames")
-    if stated:
+    try:
+        stated = int(_value(ds, "NumberOfFrames") or 0)
+    except (TypeError, ValueError):
+        stated = 0
+    if stated > 0:
         return stated
     if info.encapsulated:
         return len(assign(ds[info.keyword].value, None, extended_offsets(ds)))

@@ -1,0 +1,181 @@
+"""Where else pixels hide: nested pixel data and icons, overlay planes, bits above the samples, bytes behind the last frame.
+
+Nobody looks there for text, so what cannot be looked at goes: `strip` removes it before the frames are examined. Overlay planes can be
+looked at instead (`overlays`, `blank_overlay`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.tag import BaseTag
+from pydicom.uid import ExplicitVRBigEndian
+
+from transforms.errors import Code, DeidError
+from transforms.pixels.info import KEYWORDS, PixelInfo, number, pixel_info
+from transforms.pixels.mask import slices
+from transforms.types import Box, Dataset, Finding
+
+DETECTOR = "hidden"
+_OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
+_ROWS, _COLUMNS, _FRAMES, _ORIGIN, _BIT_POSITION, _DATA = 0x0010, 0x0011, 0x0015, 0x0050, 0x0102, 0x3000
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """One overlay plane (PS3.3 C.9.2).
+
+    Attributes:
+        group: 0x6000 to 0x601E.
+        rows: of the plane.
+        columns: of the plane.
+        frames: at least 1.
+        top: row of the image on which the plane's first row lies, from 0; may be negative.
+        left: the same for columns.
+    """
+
+    group: int
+    rows: int
+    columns: int
+    frames: int
+    top: int
+    left: int
+
+
+def strip(ds: Dataset, *, keep_overlays: bool = False) -> list[Finding]:
+    """Remove, in place, the pixels of an instance that no viewer shows as its image.
+
+    * Sequences whose items hold pixel data, icons among them (PS3.15 has icons removed unless cleaned).
+    * Overlay planes, unless ``keep_overlays``; and in any case bits above the samples that are no repeated sign: old images carry overlays
+      there, and still do when their overlay groups have been removed. They do not belong to any sample (PS3.5 8.1.1).
+    * What lies behind the last frame of native pixel data, if it is not zero.
+
+    Raises:
+        DeidError: PIXELS_INCONSISTENT, the header makes no sense.
+    """
+    findings = [_removed(path, "nested pixels") for path in _strip_nested(ds, "")]
+    if not keep_overlays:
+        tags = [tag for tag in _tags(ds) if tag.group in _OVERLAY_GROUPS]
+        for tag in tags:
+            del ds[tag]
+        for group in sorted({tag.group for tag in tags}):
+            findings.append(_removed(f"({group:04X},{_DATA:04X})", "overlay plane"))
+    info = pixel_info(ds)
+    if info is None or info.encapsulated:
+        return findings
+    if _trim(ds, info):
+        findings.append(_removed(info.keyword, "bytes behind the last frame"))
+    if _clear_unused_bits(ds, info):
+        findings.append(_removed(info.keyword, "bits above the samples"))
+    return findings
+
+
+def overlays(ds: Dataset) -> list[Overlay]:
+    """The overlay planes that have their own data.
+
+    Raises:
+        DeidError: PIXELS_INCONSISTENT, a plane's size is missing, or its data is shorter.
+    """
+    found = []
+    for group in _OVERLAY_GROUPS:
+        base = group << 16
+        if base | _DATA not in ds:
+            continue
+        rows, columns = (number(ds, base | element) or 0 for element in (_ROWS, _COLUMNS))
+        frames = number(ds, base | _FRAMES) or 1
+        if rows <= 0 or columns <= 0 or len(ds[base | _DATA].value or b"") * 8 < rows * columns * frames:
+            raise DeidError(Code.PIXELS_INCONSISTENT, f"overlay {group:04X}: {rows} rows, {columns} columns, {frames} frames")
+        origin = ds[base | _ORIGIN].value if base | _ORIGIN in ds else None
+        top, left = (int(origin[0]) - 1, int(origin[1]) - 1) if origin is not None and len(origin) == 2 else (0, 0)
+        found.append(Overlay(group, rows, columns, frames, top, left))
+    return found
+
+
+def overlay_bitmap(ds: Dataset, overlay: Overlay, frame: int = 0) -> NDArray[np.uint8]:
+    """A frame of an overlay plane as rows x columns of 0 and 255, to be looked at."""
+    return _overlay_bits(ds, overlay)[frame] * np.uint8(255)
+
+
+def blank_overlay(ds: Dataset, overlay: Overlay, frame: int, boxes: Sequence[Box]) -> None:
+    """Clear boxes (in coordinates of the plane) of a frame of an overlay plane, in place."""
+    bits = _overlay_bits(ds, overlay)
+    for box in boxes:
+        bits[frame][slices(box, (overlay.rows, overlay.columns))] = 0
+    element = ds[overlay.group << 16 | _DATA]
+    packed = np.packbits(bits.reshape(-1), bitorder="little").tobytes()
+    element.value = packed + element.value[len(packed) :]
+
+
+def _overlay_bits(ds: Dataset, overlay: Overlay) -> NDArray[np.uint8]:
+    size = overlay.frames * overlay.rows * overlay.columns
+    data = np.frombuffer(ds[overlay.group << 16 | _DATA].value, np.uint8, (size + 7) // 8)
+    return np.unpackbits(data, bitorder="little")[:size].reshape(overlay.frames, overlay.rows, overlay.columns)
+
+
+def _strip_nested(ds: Dataset, path: str) -> Iterator[str]:
+    """Delete the sequences whose items hold pixel data themselves, and look into all others."""
+    for tag in _tags(ds):
+        if not _is_sequence(ds, tag):
+            continue
+        element = ds[tag]
+        name = path + (element.keyword or str(element.tag).replace(" ", ""))
+        if element.keyword == "IconImageSequence" or any(keyword in item for item in element.value for keyword in KEYWORDS):
+            del ds[tag]
+            yield name
+        else:
+            for index, item in enumerate(element.value):
+                yield from _strip_nested(item, f"{name}[{index}].")
+
+
+def _tags(ds: Dataset) -> list[BaseTag]:
+    """Of the elements; iterating over a data set itself would convert each of them."""
+    return list(ds.keys())
+
+
+def _is_sequence(ds: Dataset, tag: BaseTag) -> bool:
+    """Whether an element is a sequence, found without converting those that are not."""
+    vr = ds.get_item(tag).VR
+    if vr is None:
+        return bool(dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ")
+    return bool(vr == "SQ" or (vr == "UN" and ds[tag].VR == "SQ"))
+
+
+def _trim(ds: Dataset, info: PixelInfo) -> bool:
+    """Cut native pixel data behind its last frame and the byte that makes it even, if anything is there."""
+    data = ds[info.keyword].value
+    size = (info.native_bits * info.frames + 15) // 16 * 2
+    if not np.frombuffer(data, np.uint8)[size:].any():
+        return False
+    ds[info.keyword].value = data[:size]
+    return True
+
+
+def _clear_unused_bits(ds: Dataset, info: PixelInfo) -> bool:
+    """Clear bits above or below the samples of native pixel data; those of negative samples above may repeat the sign."""
+    shift = info.high_bit + 1 - info.bits_stored
+    if info.is_float or info.bits_stored == info.bits_allocated or info.bits_allocated == 1:
+        return False
+    order = ">" if info.transfer_syntax == ExplicitVRBigEndian else "<"
+    data = ds[info.keyword].value
+    dtype = np.dtype(f"{order}u{info.bits_allocated // 8}")
+    samples = np.frombuffer(data, dtype, len(data) // dtype.itemsize)
+    used = ((1 << info.bits_stored) - 1) << shift
+    unused = dtype.type(~used & ((1 << info.bits_allocated) - 1))
+    if not np.bitwise_or.reduce(samples) & unused:
+        return False
+    cleared = samples & dtype.type(used)
+    if info.signed and not shift:
+        sign = 1 << (info.bits_stored - 1)
+        cleared = np.where(cleared & dtype.type(sign), cleared | unused, cleared).astype(dtype)
+        if np.array_equal(np.where(samples & unused, samples, cleared), cleared):
+            return False
+    ds[info.keyword].value = cleared.astype(dtype).tobytes() + data[samples.size * dtype.itemsize :]
+    return True
+
+
+def _removed(path: str, rule: str) -> Finding:
+    return Finding(action="removed", tag_path=path, detector=DETECTOR, rule=rule)
