@@ -50,6 +50,8 @@ setup(
         "python-gdcm>=3.2.6",
         "duckdb>=1.4",
         "jinja2>=3.1",
+        "jpeglib>=1.0",
+        "pillow>=11",
     ],
     extras_require=EXTRAS,
 )

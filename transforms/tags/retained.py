@@ -17,7 +17,7 @@ def kept_tags(policy: TagsPolicy) -> frozenset[int]:
 
 @lru_cache(maxsize=16)
 def _kept_tags(rules: tuple[TagRule, ...]) -> frozenset[int]:
-    kept = set()
+    kept: set[int] = set()
     for rule in rules:
         hit = {tag for tag, entry in DicomDictionary.items() if matches(rule.match, tag, entry[4], entry[0])}
         kept = kept | hit if rule.action is TagAction.KEEP else kept - hit
