@@ -191,14 +191,14 @@ def _claims(dataset: Dataset, tags: TagsPolicy, row: Saved) -> Iterator[tuple[st
 def _pixels(dataset: Dataset, row: Saved, limits: LimitsPolicy) -> Iterator[tuple[str, str]]:
     """There is as much pixel data as the header announces (PS3.5 section 8): nothing is decoded."""
     try:
-        info = pixel_info(dataset)
-        if info is not None:
-            FrameReader(dataset, limits)
+        if pixel_info(dataset) is None:
+            return
+        FrameReader(dataset, limits)
     except DeidError as exc:
         if exc.code is not Code.PIXELS_UNSUPPORTED:  # saved by a policy that does not look at pixels
             yield "pixels", "PixelData"
-        return
-    if info is not None and row.frames is not None and row.frames != info.frames:
+    declared = str(dataset.get("NumberOfFrames") or 1)  # what is no number, the input had too
+    if row.frames is not None and declared.isdecimal() and int(declared) != row.frames:
         yield "pixels", "NumberOfFrames"
 
 

@@ -140,6 +140,7 @@ def test_a_run_that_did_not_end(made: MadeOutput) -> None:
         ({"DeidentificationMethodCodeSequence": [method("113100"), method("113101"), method("113110")]}, {"file_claim": 1}),
         ({"SeriesInstanceUID": "1.2.3.4"}, {"file_name": 1, "file_uid": 1}),
         ({"PixelData": b"\0" * 100}, {"file_pixels": 1}),
+        ({"NumberOfFrames": 2}, {"file_pixels": 1}),
         ({"StudyDescription": "QK-7734509"}, {"file_identifier": 1}),
         ({"preamble": b"Zyxwandt" * 16}, {"file_preamble": 1}),
     ],
