@@ -29,6 +29,7 @@ from transforms.types import Box, Dataset
 
 ALWAYS_LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 _JPEG_2000_FAMILY = frozenset({HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL})
+_METHODS = {JPEGBaseline8Bit: "ISO_10918_1", JPEGExtended12Bit: "ISO_10918_1", HTJ2K: "ISO_15444_15"}
 _BASIC_TABLE_LIMIT = 2**32 - 2
 
 
@@ -159,10 +160,21 @@ def _transcoded(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[B
             ds.PhotometricInterpretation = "YBR_FULL" if reader.colour_space(0) == "YBR" else "RGB"
         elif info.photometric == "YBR_ICT":
             ds.PhotometricInterpretation = "YBR_RCT"
-    if info.transfer_syntax in ALWAYS_LOSSY or (info.transfer_syntax == HTJ2K and not ds.get("LossyImageCompression")):
-        ds.LossyImageCompression = "01"
+    if info.transfer_syntax in _METHODS:
+        _state_loss(ds, reader)
     store(ds, frames, reader)
     return "transcoded"
+
+
+def _state_loss(ds: Dataset, reader: FrameReader) -> None:
+    """Once lossy, always lossy (PS3.3 C.7.6.1.1.5): what the transfer syntax said is now said by attributes, where they do not already."""
+    info = reader.info
+    if ds.get("LossyImageCompression") == "01" or (ds.get("LossyImageCompression") and info.transfer_syntax not in ALWAYS_LOSSY):
+        return
+    encoded = sum(len(reader.encoded(index)) for index in range(info.frames))
+    ds.LossyImageCompression = "01"
+    ds.LossyImageCompressionMethod = _METHODS[info.transfer_syntax]
+    ds.LossyImageCompressionRatio = round(info.frames * info.native_bits / 8 / max(encoded, 1), 2)
 
 
 def _encoded(coded: Array, reader: FrameReader, index: int, syntax: str) -> bytes:

@@ -97,7 +97,7 @@ def overlays(ds: Dataset) -> list[Overlay]:
 
 def overlay_bitmap(ds: Dataset, overlay: Overlay, frame: int = 0) -> NDArray[np.uint8]:
     """A frame of an overlay plane as rows x columns of 0 and 255, to be looked at."""
-    return _overlay_bits(ds, overlay)[frame] * np.uint8(255)
+    return np.asarray(_overlay_bits(ds, overlay)[frame] * np.uint8(255), np.uint8)
 
 
 def blank_overlay(ds: Dataset, overlay: Overlay, frame: int, boxes: Sequence[Box]) -> None:

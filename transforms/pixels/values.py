@@ -30,7 +30,7 @@ def unpack(coded: Array, info: PixelInfo, stream: StreamInfo | None) -> Array:
     dtype = info.dtype if coded.itemsize <= info.dtype.itemsize else np.dtype(f"{info.dtype.kind}{coded.itemsize}")
     bits = dtype.itemsize * 8
     if not shift and (width == bits or (coded.dtype.kind == dtype.kind == "i")):
-        return coded.astype(dtype)
+        return coded.astype(dtype, copy=False)
     stored = coded.astype(dtype)
     np.left_shift(stored, bits - width - shift, out=stored)
     np.right_shift(stored, bits - width, out=stored)
