@@ -18,7 +18,8 @@ from transforms.beam.read_header import ReadHeaderDoFn
 from transforms.beam.save_conditions import SaveConditionsDoFn
 from transforms.beam.verify import VerifyDoFn
 from transforms.beam.write import WriteDoFn
-from transforms.beam.write_audit import FLUSH_ROWS, WriteAuditDoFn
+from transforms.beam.write_audit import WriteAuditDoFn
+from transforms.buffer import FLUSH_ROWS
 from transforms.types import Chunk, Header, Outcome, SeriesDecision, Source, Status, Work
 
 GOOD = Header("id-1", "mem://1", 10, "1.2", "1.2.3", "1.2.3.4", "P")
