@@ -10,11 +10,14 @@ from transforms.pixels.geometry import Quad, overlap, sides, union
 from transforms.types import Box
 
 MIN_CHARACTERS = 3
+WORD = 5
 SHORT_SCORE = 0.8
-AGREED_DETECTION = 0.45
-AGREED_SUPPORT = 0.75
+AGREEMENT = ((0.6, 0.8, 1.5), (0.45, 0.9, 2.5))
+"""Detection, support and length over height that are enough together."""
+AGREEMENT_IN_COMPANY = ((0.45, 0.75, 1.0),)
 READ_SUPPORT = 0.3
-LINE_ASPECT = 1.25
+SURE_SUPPORT = 0.6
+DOUBT_SCORE = 0.7
 SIMPLE_SHAPES = frozenset("0OoQDCc1Il|!iJj/\\-_.,:;'\"()[] ")
 THICKEST = 48
 SAME_PLACE = 0.5
@@ -50,29 +53,31 @@ def is_line(quad: Quad, level: int) -> bool:
     return min(sides(quad)) <= THICKEST * (1 << level)
 
 
-def is_agreed(sighting: Sighting) -> bool:
+def is_agreed(sighting: Sighting, *, in_company: bool = False) -> bool:
     """Whether both networks see a line of text: each was made from other images for another task, so they err on different tissue.
 
-    A single sign is too little to agree on; it has to be read.
+    The longer a line is for its height, the less its shape arises otherwise; a single sign is too little to agree on and has to be read.
     """
-    long, short = max(sighting.box.w, sighting.box.h), min(sighting.box.w, sighting.box.h)
-    return sighting.detection >= AGREED_DETECTION and sighting.support >= AGREED_SUPPORT and long >= LINE_ASPECT * short
+    aspect = max(sighting.box.w, sighting.box.h) / min(sighting.box.w, sighting.box.h)
+    enough = AGREEMENT_IN_COMPANY if in_company else AGREEMENT
+    return any(sighting.detection >= detection and sighting.support >= support and aspect >= least for detection, support, least in enough)
 
 
 def is_text(sighting: Sighting, min_score: float) -> bool:
     """Whether a region reads as text.
 
-    Three letters or digits that read with moderate confidence do not arise from tissue; one or two arise easily, so they need more. Rings
-    and bars are everywhere in anatomy (teeth, vessels, ribs): characters of that shape are no evidence where triage doubts.
+    A word that reads with moderate confidence does not arise from tissue; the fewer letters or digits, the easier they arise, and the more
+    they need. Rings and bars are everywhere in anatomy (teeth, vessels, ribs): characters of that shape are no evidence in doubt.
     """
     if sighting.support < READ_SUPPORT:
         return False
-    if sighting.support < AGREED_SUPPORT and not set(sighting.text) - SIMPLE_SHAPES:
-        return False
     characters = sum(character.isalnum() for character in sighting.text)
-    if characters >= MIN_CHARACTERS:
-        return sighting.score >= min_score
-    return characters > 0 and sighting.score >= max(SHORT_SCORE, min_score)
+    shaped = bool(set(sighting.text) - SIMPLE_SHAPES)
+    if characters < MIN_CHARACTERS:
+        return shaped and characters > 0 and sighting.score >= max(SHORT_SCORE, min_score)
+    if sighting.support < SURE_SUPPORT or characters < WORD:
+        min_score = max(min_score, DOUBT_SCORE)
+    return sighting.score >= min_score and (shaped or sighting.support >= SURE_SUPPORT)
 
 
 def merged(sightings: Sequence[Sighting]) -> list[Sighting]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydicom.datadict import keyword_for_tag
+
 from transforms.pixels.geometry import intersection
 from transforms.policy import DeviceRule, PixelsPolicy
 from transforms.types import Box, Dataset
@@ -146,9 +148,16 @@ def from_deid(recipe: str) -> list[DeviceRule]:
 
 
 def _conditions(tests: Iterator[tuple[str, str]]) -> tuple[dict[str, str], int | None, int | None]:
-    found: Mapping[str, str] = dict(tests)
+    found: Mapping[str, str] = {_keyword(name): value for name, value in tests}
     size: dict[str, Any] = {name: int(found[name]) if name in found else None for name in ("Rows", "Columns")}
     return {name: value for name, value in found.items() if name not in size}, size["Rows"], size["Columns"]
+
+
+def _keyword(name: str) -> str:
+    """A keyword as it is; a tag ``0008,0070`` as its keyword."""
+    if re.fullmatch(r"[0-9A-Fa-f]{4},[0-9A-Fa-f]{4}", name):
+        return keyword_for_tag(int(name.replace(",", ""), 16)) or name
+    return name
 
 
 def _four(text: str) -> tuple[int, int, int, int]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from transforms.pixels.decide import Sighting, is_agreed, is_line, is_text, merged
 from transforms.pixels.engines.base import Image, Reading, TextEngine
-from transforms.pixels.geometry import bounding, grown, intersection, pieces, union
+from transforms.pixels.geometry import bounding, grown, intersection, pieces, share_covered, union
 from transforms.pixels.sheet import assign, lay_out
 from transforms.pixels.triage import Heat, Spot, heat
 from transforms.pixels.views import Picture, Style
@@ -26,11 +26,14 @@ FIRST_SCALE = 1.0
 MARGIN = 14
 SURE = 0.7
 SURE_CELLS = 3
+FILLED = 0.4
 TURNED = 1.5
 TURN_SUPPORT = 0.6
 SECOND_SCALE = 2.0
 WASTE = 1.25
 EDGE = 1
+KNOWN = 0.9
+COMPANY = 2
 
 Place = tuple[Box, int]
 """A box to look at, and the level of triage that says at which size."""
@@ -53,40 +56,55 @@ class Look:
     def __call__(self, picture: Picture, seen: Heat | None = None) -> list[Sighting]:
         """All text in ``picture``; ``seen`` saves the triage when it was made before."""
         seen = heat(picture.grey()) if seen is None else seen
-        found = self._detect(picture, seen, _tiles(seen.spots(), picture.shape), FIRST_SCALE, Style.PLAIN)
+        found = completed(self._detect(picture, seen, _tiles(seen.spots(), picture.shape), FIRST_SCALE, Style.PLAIN), seen)
         for style in (Style.INVERSE, Style.EQUALISED):
-            rest = seen.without([box for item in found for box in item.pieces])
-            missed = [spot for spot in rest.spots(SURE) if spot.sure >= SURE_CELLS]
-            found += self._detect(picture, seen, _tiles(missed, picture.shape), SECOND_SCALE, style)
-        return completed(merged(found), seen)
+            boxes = [box for item in found for box in item.pieces]
+            missed = [spot for spot in seen.without(boxes).spots(SURE) if spot.sure >= SURE_CELLS and spot.fill >= FILLED]
+            more = self._detect(picture, seen, _tiles(missed, picture.shape), SECOND_SCALE, style, boxes)
+            found = completed([*found, *more], seen) if more else found
+        return found
 
     def _detect(
-        self, picture: Picture, seen: Heat, places: Sequence[Place], scale: float, style: Style, *, again: bool = True
+        self,
+        picture: Picture,
+        seen: Heat,
+        places: Sequence[Place],
+        scale: float,
+        style: Style,
+        known: Sequence[Box] = (),
+        *,
+        again: bool = True,
     ) -> list[Sighting]:
-        """Text in some places of the frame. A place whose edge cuts text is looked at again, larger."""
+        """Text in some places of the frame, beside what is known. A place whose edge cuts text is looked at again, larger."""
         if not places:
             return []
         tiles = [picture.tile(box, scale / 2**level, style) for box, level in places]
         sheet, positions = lay_out(tiles)
         cut: set[int] = set()
-        agreed: list[Sighting] = []
-        doubted: list[tuple[Sighting, Image]] = []
+        candidates: list[tuple[Sighting, Image]] = []
         for index, region in assign(self._engine.detect(sheet), positions):
             (box, level), tile = places[index], tiles[index]
             quad = region.quad * _pair(box.w / tile.shape[1], box.h / tile.shape[0]) + _pair(box.x, box.y)
             where = bounding(quad, picture.shape)
-            if where is None or not is_line(quad, level):
+            if where is None or not is_line(quad, level) or share_covered(where, known) >= KNOWN:
                 continue
             if again and _is_cut(where, box, picture.shape):
                 cut.add(index)
             sighting = Sighting(where, pieces(quad, picture.shape), region.score, seen.support(where), score=region.score)
-            if not self._read and is_agreed(sighting):
-                agreed.append(sighting)
-            else:
-                doubted.append((sighting, crop(tile, region.quad)))
-        found = agreed + self._readable(doubted)
+            candidates.append((sighting, crop(tile, region.quad)))
+        found = self._judged(candidates, len(known))
         wider = [(grown(box, 2 * MARGIN * 2**level, picture.shape), level) for box, level in (places[index] for index in sorted(cut))]
-        return found + self._detect(picture, seen, wider, scale, style, again=False)
+        known = [*known, *(sighting.box for sighting in found)]
+        return found + self._detect(picture, seen, wider, scale, style, known, again=False)
+
+    def _judged(self, candidates: Sequence[tuple[Sighting, Image]], known: int) -> list[Sighting]:
+        """Those that are text: agreed on, or read. Text comes in company: where some is certain, less is needed for more of it."""
+        certain = [is_agreed(sighting) for sighting, _ in candidates]
+        if known + sum(certain) >= COMPANY:
+            certain = [is_agreed(sighting, in_company=True) for sighting, _ in candidates]
+        agreed = [] if self._read else [sighting for (sighting, _), sure in zip(candidates, certain, strict=True) if sure]
+        doubted = [item for item, sure in zip(candidates, certain, strict=True) if self._read or not sure]
+        return agreed + self._readable(doubted)
 
     def _readable(self, doubted: Sequence[tuple[Sighting, Image]]) -> list[Sighting]:
         """Those that read as text, upright or turned."""
@@ -95,11 +113,19 @@ class Look:
         for (sighting, content), reading in zip(doubted, readings, strict=True):
             best = sighting.read_as(reading)
             if not is_text(best, self._min_score) and sighting.support >= TURN_SUPPORT:
-                turned = self._engine.read([np.ascontiguousarray(np.rot90(content, 2)), np.ascontiguousarray(content[:, ::-1])])
+                turned = self._engine.read(_turned(content))
                 best = sighting.read_as(max([reading, *turned], key=_weight))
             if is_text(best, self._min_score) or is_agreed(sighting):
                 kept.append(best)
         return kept
+
+
+def _turned(content: Image) -> list[Image]:
+    """A line upside down and mirrored; one that is not clearly longer than high also turned to either side."""
+    views = [np.rot90(content, 2), content[:, ::-1]]
+    if content.shape[1] < 2 * content.shape[0]:
+        views += [np.rot90(content), np.rot90(content, 3)]
+    return [np.ascontiguousarray(view) for view in views]
 
 
 def _pair(x: float, y: float) -> NDArray[np.float32]:
@@ -146,14 +172,15 @@ def _worth_joining(one: Box, other: Box) -> bool:
 
 
 def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
-    """A line that was found in part is hidden as a whole: each reaches as far as the cells that continue it, up to the next one."""
+    """One sighting for each place. A line that was found in part is hidden as a whole: it reaches as far as cells go on."""
+    places = merged(found)
     whole = []
-    for index, sighting in enumerate(found):
+    for index, sighting in enumerate(places):
         if len(sighting.pieces) > 1:
             whole.append(sighting)
             continue
         box = seen.continued(sighting.box)
-        if any(intersection(box, other.box) > intersection(sighting.box, other.box) for at, other in enumerate(found) if at != index):
+        if any(intersection(box, other.box) > intersection(sighting.box, other.box) for at, other in enumerate(places) if at != index):
             box = sighting.box
         whole.append(replace(sighting, box=box, pieces=(box,)))
     return whole

@@ -22,6 +22,7 @@ from transforms.types import Box
 THRESHOLD = 0.3
 SEEN = 0.7
 FOLLOWS = 0.5
+CARRIED = 0.9
 SEEN_SHARE = 0.7
 CELL = 8
 NEIGHBOURHOOD = 31
@@ -49,12 +50,14 @@ class Spot:
         level: text here is 7 to 20 pixels high on the frame reduced by 2 to the power of ``level``.
         peak: the highest probability of its cells.
         sure: how many of its cells have a probability of at least 0.9.
+        fill: share of likely cells in its box; text fills its place evenly.
     """
 
     box: Box
     level: int
     peak: float
     sure: int
+    fill: float
 
 
 class Heat:
@@ -92,10 +95,10 @@ class Heat:
         return np.asarray(share[labels] >= SEEN_SHARE)
 
     def without(self, boxes: Sequence[Box]) -> Heat:
-        """The same with nothing in ``boxes`` and in the cells that they nearly touch."""
+        """The same with nothing in ``boxes`` and a cell around them, which their text still warms."""
         levels = [cells.copy() for cells in self.levels]
         for level, cells in enumerate(levels):
-            reach = CELL // 2 * 2**level
+            reach = CELL * 2**level
             for box in boxes:
                 left, top = self._cell(level, box.x - reach, box.y - reach)
                 right, bottom = self._cell(level, box.x + box.w - 1 + reach, box.y + box.h - 1 + reach)
@@ -107,9 +110,10 @@ class Heat:
         return max((_along(self.cells(level, box), box.w >= box.h) for level in range(len(self.levels))), default=0.0)
 
     def continued(self, box: Box) -> Box:
-        """``box`` extended along its length as far as likely cells follow without a gap, on the level that carries it best."""
+        """``box`` extended along its length as far as likely cells follow without a gap, on the sharpest level that carries it."""
         horizontal = box.w >= box.h
-        level = max(range(len(self.levels)), key=lambda item: _along(self.cells(item, box), horizontal))
+        carried = [_along(self.cells(level, box), horizontal) for level in range(len(self.levels))]
+        level = next((level for level, support in enumerate(carried) if support >= CARRIED * max(carried)), 0)
         inset = (box.h if horizontal else box.w) // 4
         core = (
             Box(box.x, box.y + inset, box.w, max(box.h - 2 * inset, 1))
@@ -130,6 +134,8 @@ class Heat:
         if reach is None:
             return box
         low, high = (reach.x, reach.x + reach.w) if horizontal else (reach.y, reach.y + reach.h)
+        # Text covers about half of the last cell that shows it.
+        low, high = low + CELL // 2 * 2**level, high - CELL // 2 * 2**level
         if horizontal:
             x = min(box.x, low)
             return Box(x, box.y, max(box.x + box.w, high) - x, box.h)
@@ -157,7 +163,15 @@ class Heat:
             values = cells[y : y + h, x : x + w][(labels[y : y + h, x : x + w] == index) & likely[y : y + h, x : x + w]]
             box = self.box_of(level, x, y, x + w, y + h)
             if box is not None:
-                found.append(Spot(box, level, float(values.max()), int((values >= 0.9).sum())))
+                found.append(
+                    Spot(
+                        box,
+                        level,
+                        float(values.max()),
+                        int((values >= 0.9).sum()),
+                        _fill(labels[y : y + h, x : x + w] == index, likely[y : y + h, x : x + w]),
+                    )
+                )
         return found
 
     def box_of(self, level: int, left: int, top: int, right: int, bottom: int) -> Box | None:
@@ -246,6 +260,12 @@ def _session() -> Any:
     options.inter_op_num_threads = 1
     model = resources.files("transforms.pixels").joinpath("data/spotter.onnx").read_bytes()
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _fill(area: NDArray[np.bool_], likely: NDArray[np.bool_]) -> float:
+    """Share of likely cells in the smallest rectangle around those of an area."""
+    rows, columns = np.nonzero(area & likely)
+    return len(rows) / float((np.ptp(rows) + 1) * (np.ptp(columns) + 1))
 
 
 def _along(cells: Grey, horizontal: bool) -> float:

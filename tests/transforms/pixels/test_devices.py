@@ -1,0 +1,118 @@
+"""Device rules add places; importers translate CTP's and deid's rules; ultrasound regions say what lies outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+
+from tests.transforms.pixels.test_cleaner import clean, instance, pixels, report
+from transforms.pixels.devices import from_ctp, from_deid, known_places, outside_regions, placed
+from transforms.policy import DeviceRule, PixelsPolicy
+
+CTP = """
+/* a scout */
+{ Modality.equals("CT") * [0008,0070].containsIgnoreCase("GE") * Rows.equals("512") }
+  (0,0,512,100) (10,478,128,34)
+// another
+{ Manufacturer.contains("ATL") }
+  (0,0,640,40)
+"""
+DEID = """FORMAT dicom
+
+%filter graylist
+
+LABEL Dimensions on LOGIQE9
+  contains Modality US
+  + contains ManufacturerModelName LOGIQE9
+  + equals Rows 768
+  coordinates 0,0,1024,60
+LABEL keep the fan
+  contains Manufacturer ACUSON
+  keepcoordinates 50,50,600,400
+"""
+
+
+def test_ctp_script_becomes_rules() -> None:
+    first, second = from_ctp(CTP)
+    assert first.match == {"Modality": "CT", "Manufacturer": "GE"}
+    assert first.rows == 512
+    assert first.blank == ((0, 0, 512, 100), (10, 478, 128, 34))
+    assert second.blank == ((0, 0, 640, 40),)
+
+
+def test_ctp_signature_that_rules_cannot_say_is_an_error() -> None:
+    with pytest.raises(ValueError, match="signature 1"):
+        from_ctp('{ Modality.equals("CT") + Modality.equals("MR") } (0,0,1,1)')
+
+
+def test_deid_recipe_becomes_rules() -> None:
+    first, second = from_deid(DEID)
+    assert first.match == {"Modality": "US", "ManufacturerModelName": "LOGIQE9"}
+    assert first.rows == 768
+    assert first.blank == ((0, 0, 1024, 60),)
+    assert second.keep == ((50, 50, 550, 350),)
+
+
+def test_a_rule_hides_its_place_and_looking_goes_on() -> None:
+    rule = DeviceRule(name="corner", match={"Modality": "ct"}, blank=((-20, -20, 0, 0),))
+    dataset = instance("KAUFMAN 1943")
+    result = report(clean(dataset, devices=(rule,))[0])
+    assert pixels(dataset)[0, 236:, 236:].max() == pixels(dataset)[0, 236:, 236:].min()
+    assert {finding.rule for finding in result.findings} == {"device:corner", "pixels.mode"}
+
+
+def test_a_trusted_rule_replaces_looking() -> None:
+    rule = DeviceRule(name="corner", match={"Modality": "CT"}, blank=((0, 0, 200, 40),), trust=True)
+    result = report(clean(instance("KAUFMAN 1943"), devices=(rule,))[0])
+    assert [finding.rule for finding in result.findings] == ["device:corner"]
+    assert result.frames[0].method == "device:corner"
+
+
+def test_a_rule_of_another_device_does_nothing() -> None:
+    rule = DeviceRule(name="corner", match={"Modality": "US"}, blank=((0, 0, 0, 0),))
+    assert known_places(instance(), PixelsPolicy(devices=(rule,)), (256, 256)).boxes == ()
+
+
+def region(*numbers: int) -> Dataset:
+    item = Dataset()
+    item.RegionLocationMinX0, item.RegionLocationMinY0, item.RegionLocationMaxX1, item.RegionLocationMaxY1 = numbers
+    return item
+
+
+def test_outside_of_ultrasound_regions() -> None:
+    dataset = Dataset()
+    dataset.SequenceOfUltrasoundRegions = [region(20, 30, 100, 90), region(110, 30, 150, 90)]
+    mask = np.zeros((120, 160), bool)
+    for box in outside_regions(dataset, mask.shape):
+        mask[box.y : box.y + box.h, box.x : box.x + box.w] = True
+    expected = np.ones_like(mask)
+    expected[30:90, 20:100] = expected[30:90, 110:150] = False
+    assert np.array_equal(mask, expected)
+
+
+def test_regions_that_make_no_sense_hide_nothing() -> None:
+    dataset = Dataset()
+    dataset.SequenceOfUltrasoundRegions = [region(20, 30, 1000, 90)]
+    assert outside_regions(dataset, (120, 160)) == []
+
+
+@given(st.tuples(*[st.integers(-300, 300)] * 4), st.integers(1, 200), st.integers(1, 200))
+def test_a_placed_box_lies_inside(numbers: tuple[int, int, int, int], rows: int, columns: int) -> None:
+    box = placed(numbers, (rows, columns))
+    if box is not None:
+        assert box.x >= 0
+        assert box.y >= 0
+        assert box.w > 0
+        assert box.h > 0
+        assert box.x + box.w <= columns
+        assert box.y + box.h <= rows
+
+
+def test_the_rules_that_come_along_are_valid() -> None:
+    path = Path(__file__).parents[3] / "configs" / "devices.yaml"
+    assert len(PixelsPolicy.model_validate({"devices": str(path)}).devices) > 5

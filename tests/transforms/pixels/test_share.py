@@ -1,0 +1,85 @@
+"""Sharing between frames: static text is read once, every frame is masked, and one odd slice among hundreds is still found."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from tests.transforms.pixels.test_cleaner import clean, instance, pixels, report
+
+
+def slices(count: int, *, odd: int = -1, text: str = "", seed: int = 1) -> list[Dataset]:
+    """A series of noisy slices whose disc grows and shrinks; ``text`` on all, and one slice with other text."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:256, :256].astype(np.float32)
+    series = []
+    for index in range(count):
+        radius = 50 + 30 * np.sin(index / 20)
+        image = 600 / (1 + np.exp((np.hypot(y - 128, x - 128) - radius) / 3)) + rng.normal(40, 12, y.shape)
+        words = [(text, (10, 25))] if text else []
+        words += [("DOE^JANE 19430722", (60, 140))] if index == odd else []
+        for word, place in words:
+            glyphs = np.zeros(y.shape, np.uint8)
+            cv2.putText(glyphs, word, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255,), 1, cv2.LINE_AA)
+            image = np.where(glyphs > 0, image + (1400 - image) * (glyphs / 255.0), image)
+        dataset = instance()
+        dataset.PixelData = image.clip(0, 4095).astype(np.uint16).tobytes()
+        series.append(dataset)
+    return series
+
+
+def test_one_odd_slice_in_two_hundred_is_found() -> None:
+    series = slices(200, odd=137)
+    results = [report(result) for result in clean(*series)]
+    assert [index for index, result in enumerate(results) if result.changed_frames] == [137]
+    assert pixels(series[137])[0, 128:142, 64:190].max() < 1000
+
+
+def test_one_odd_slice_among_static_text_is_found() -> None:
+    series = slices(40, odd=23, text="KAUFMAN 1943")
+    results = [report(result) for result in clean(*series)]
+    assert all(result.changed_frames == (0,) for result in results)
+    assert pixels(series[23])[0, 128:142, 64:190].max() < 1000
+    assert all(pixels(dataset)[0, 14:28, 12:100].max() < 1000 for dataset in series)
+    assert sum(result.frames[0].method.startswith("shared") for result in results) >= 38
+
+
+def test_frames_with_the_same_bytes_are_looked_at_once() -> None:
+    dataset = instance("KAUFMAN 1943", frames=20)
+    result = report(clean(dataset)[0])
+    assert result.changed_frames == tuple(range(20))
+    assert [frame.method for frame in result.frames] == ["ocr"] + ["same-bytes"] * 19
+
+
+def test_text_that_later_frames_teach_is_sought_on_earlier_ones() -> None:
+    first, *others = slices(4, text="KAUFMAN 1943")
+    plain = slices(1)[0]
+    stack = pixels(first).copy().astype(np.float32)
+    background = pixels(plain).astype(np.float32)
+    first.PixelData = (background + 0.8 * (stack - background)).astype(np.uint16).tobytes()
+    results = [report(result) for result in clean(first, *others)]
+    assert all(result.changed_frames == (0,) for result in results)
+
+
+def test_a_place_is_not_hidden_where_its_text_is_not() -> None:
+    with_text, without = slices(1, text="KAUFMAN 1943")[0], slices(1)[0]
+    results = [report(result) for result in clean(with_text, without, with_text.copy())]
+    assert results[1].changed_frames == ()
+
+
+@pytest.mark.parametrize("frames", [60])
+def test_a_cine_with_static_text_costs_little(frames: int) -> None:
+    rng = np.random.default_rng(3)
+    dataset = instance("KAUFMAN 1943", "MERCY HOSPITAL", "12 MHz 4.5 cm", frames=frames)
+    stack = pixels(dataset).copy()
+    stack[:, 100:200, 60:200] = rng.gamma(1.5, 60, (frames, 100, 140)).astype(np.uint16)
+    dataset.PixelData = stack.tobytes()
+    clean(instance("WARM UP"))
+    start = time.process_time()
+    result = report(clean(dataset)[0])
+    assert result.changed_frames == tuple(range(frames))
+    assert (time.process_time() - start) / frames < 0.1
