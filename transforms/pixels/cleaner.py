@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from transforms.errors import Code, DeidError
-from transforms.pixels import encode
+from transforms.pixels import encode, hidden
 from transforms.pixels.decide import Sighting
 from transforms.pixels.devices import Places, known_places
 from transforms.pixels.engines import registry
@@ -40,6 +40,7 @@ class _Job:
     first: int
     seconds: float
     frames: list[Seen] = field(default_factory=list)
+    removed: tuple[Finding, ...] = ()
 
 
 class PixelCleaner:
@@ -71,7 +72,7 @@ class PixelCleaner:
         All are looked at before the first is changed: what a later frame teaches is sought on the earlier ones.
         """
         memories: dict[tuple[object, ...], Memory] = {}
-        jobs = [self._guarded(self._seen, dataset, known, memories) for dataset, known in items]
+        jobs = [self._guarded(self._stripped, dataset, known, memories) for dataset, known in items]
         for job in jobs:
             yield self._guarded(self._hidden, job) if isinstance(job, _Job) else job
 
@@ -87,6 +88,17 @@ class PixelCleaner:
             return error
         except Exception as error:  # the boundary of the room: an instance fails, never the chunk
             return DeidError(Code.INTERNAL, f"pixels: {type(error).__name__}")
+
+    def _stripped(self, dataset: Dataset, known: Known | None, memories: dict[tuple[object, ...], Memory]) -> _Job | PixelReport:
+        """Remove pixels that stand elsewhere than in the image (overlays, icons), then look at the image."""
+        if self._policy.mode is PixelMode.REDACT_NO_TEXT:
+            return PixelReport(cleaned=False)
+        removed = tuple(hidden.strip(dataset))
+        seen = self._seen(dataset, known, memories)
+        if isinstance(seen, PixelReport):
+            return replace(seen, findings=removed)
+        seen.removed = removed
+        return seen
 
     def _seen(
         self, dataset: Dataset, known: Known | None, memories: dict[tuple[object, ...], Memory], *, read: bool = False
@@ -151,7 +163,7 @@ class PixelCleaner:
             cleaned=True,
             frames=tuple(FrameDecision(frame, seen.method, len(boxes.get(frame, ()))) for frame, seen in enumerate(job.frames)),
             changed_frames=tuple(sorted(boxes)),
-            findings=tuple(findings),
+            findings=(*job.removed, *findings),
             seconds=job.seconds + time.perf_counter() - start,
         )
 
