@@ -37,6 +37,15 @@ def alnum(text: str) -> str:
     return "".join(char for char in fold(text) if char.isalnum()).lstrip("0")
 
 
+_AS_LETTERS = str.maketrans("0158", "OlSB")
+_MOSTLY_LETTERS = re.compile(r"[^\W\d_]+(?:[0158][^\W\d_]+)+")
+
+
+def read_letters(text: str) -> str:
+    """``text``, as long as it was, with a digit inside a word of three letters or more read as a letter: ``Ju1y``, ``G0DA``."""
+    return _MOSTLY_LETTERS.sub(lambda match: match.group().translate(_AS_LETTERS) if len(match.group()) > 3 else match.group(), text)
+
+
 def read_digits(text: str) -> str:
     """``text``, as long as it was, with letters that OCR takes for digits read as digits where at least half are: ``O3/l2/1974``."""
 

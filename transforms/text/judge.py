@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from transforms.text.dates import find_dates
-from transforms.text.fold import alnum, fold, read_digits
+from transforms.text.fold import alnum, fold, read_digits, read_letters
 from transforms.text.known import HeaderKnown
 from transforms.text.match import find_known, resembles_ocr
 from transforms.text.names import find_names
@@ -67,8 +67,11 @@ def judge_line(text: str, known: HeaderKnown) -> Span | None:
 
 
 def _evidence(text: str, known: HeaderKnown) -> list[Span]:
-    digits = read_digits(text)
+    digits, letters = read_digits(text), read_letters(text)
     spans = [*find_known(text, known, ocr=True), *find_dates(digits), *find_patterns(digits), *find_places(text)]
+    if letters != text:
+        spans += find_dates(letters)
+        spans += find_names(letters, known.words, weak=known.weak, unknown=False, is_known=lambda word: resembles_ocr(word, known))
     if _CLOCK.search(digits) or _LOOSE_DATE.search(digits) or _FOUR_DIGITS.fullmatch(digits):
         spans.append(Span(0, len(text), "DATE_TIME", 0.6, "clock"))
     if fold(text).strip(" .,:;*").replace(".", "") in known.initials:

@@ -14,7 +14,6 @@ from transforms.text.vocabulary import UNSPACED, Word, classify, eponyms
 from transforms.types import Span
 
 _WORD = re.compile(rf"{LETTER}+(?:['’]{LETTER}+)*")
-_HUMP = re.compile(r"[^\W\d_a-zß-öø-ÿ]+(?![a-zß-öø-ÿ])|[^\W\d_a-zß-öø-ÿ]?[a-zß-öø-ÿ]+")
 _CUES = {
     name: frozenset(words.split()) for name, words in tomllib.loads((files(__package__) / "data/cues.toml").read_text("utf-8")).items()
 }
@@ -86,12 +85,21 @@ def _seed(token: _Token, known: Mapping[str, str], caseless: bool, is_known: Cal
     elif not token.kind:
         token.known = is_known(plain)
         capital = not token.text[0].islower() or caseless
-        mixed = not (token.text.isupper() or token.text.islower() or token.text == token.text.lower())
-        if mixed and len(humps := _HUMP.findall(token.text)) > 1 and all(classify(hump) for hump in humps):
+        if len(humps := _humps(token.text)) > 1 and all(classify(hump) for hump in humps):
             return
         token.name = bool(token.known) or (
             unknown and capital and (len(token.text) >= _MIN_ALONE or UNSPACED.match(token.folded) is not None)
         )
+
+
+def _humps(text: str) -> list[str]:
+    """``KneeLeft`` and ``MRKnee`` cut where a capital begins a word."""
+    cuts = [
+        at
+        for at in range(1, len(text))
+        if text[at].isupper() and (text[at - 1].islower() or (text[at - 1].isupper() and text[at + 1 : at + 2].islower()))
+    ]
+    return [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
 
 
 def _gap(text: str, left: _Token, right: _Token) -> str:
@@ -123,10 +131,11 @@ def _cues(tokens: list[_Token], text: str, caseless: bool) -> None:
         possible = not following.kind or bool(following.kind & _NAMES and not following.kind & Word.PROTOCOL)
         capital = caseless or following.text[0].isupper()
         upper = caseless or (token.text.isupper() and len(token.text) > 1)
-        if _GAP.fullmatch(gap) and token.folded in (_UPPER_TITLES if upper else _TITLES):
+        title = token.folded in (_UPPER_TITLES if upper else _TITLES) and (len(token.text) > 1 or gap.startswith("."))
+        if title and _GAP.fullmatch(gap):
             first = _after_initials(tokens, text, index + 1)
             if first > index + 1:
-                tokens[first].name |= tokens[first].text[0].isupper() or caseless
+                tokens[first].name |= tokens[first].text[0].isupper() or caseless or not tokens[first].kind
             sure = not upper or token.folded != "dr" or gap.startswith(".")
             plain = not following.kind & Word.PROTOCOL or (not upper and token.folded in _UPPER_TITLES and following.text[0].isupper())
             other = sure and capital and plain and len(following.text) > 1
@@ -172,6 +181,8 @@ def _style(tokens: list[_Token]) -> str:
     for token in tokens:
         if token.kind and len(token.text) > 3:
             counts[_case(token.text)] += 1
+    if counts["lower"] <= 2 * counts["title"]:  # German writes its nouns with capitals
+        counts["lower"] = 0
     return max(counts, key=lambda case: counts[case])
 
 

@@ -62,17 +62,18 @@ def _phone(value: str) -> bool:
 
 def _town(value: str) -> bool:
     """What follows a postcode is a town when it is no word."""
-    return any(not classify(word) or (len(word) == 2 and not classify(word) & Word.PROTOCOL) for word in re.findall(r"[^\W\d_]+", value))
+    return any(not classify(word) for word in re.findall(r"[^\W\d_]+", value))
 
 
 def _street(value: str) -> bool:
     """Words such as ``Circle`` and ``Dr`` make a street only after a word that is none of radiology's."""
     if re.search(rf"{_PLACE}\.?$", value, re.IGNORECASE) is None:
         return True
-    return any(not classify(word) or classify(word) & (Word.SURNAME | Word.GIVEN) for word in re.findall(r"[^\W\d_]+", value)[:-1])
+    kinds = [classify(word) for word in re.findall(r"[^\W\d_]+", value)[:-1]]
+    return not any(kind & Word.PROTOCOL for kind in kinds) and any(not kind or kind & (Word.SURNAME | Word.GIVEN) for kind in kinds)
 
 
-_STREET = r"(?:street|str|st|avenue|ave|road|rd|boulevard|blvd|highway|hwy|parkway|pkwy|terrace)"
+_STREET = r"(?:street|str|st(?!\.?\s+[^\W\d_])|avenue|ave|road|rd|boulevard|blvd|highway|hwy|parkway|pkwy|terrace)"
 _PLACE = r"(?:drive|dr|lane|ln|court|ct|place|pl|way|square|sq|circle|close|crescent)"
 _ID_LABEL = (
     r"(?:\b(?:mrn|mrno|med(?:ical)?\.?\s*rec(?:ord)?|pid|pat(?:ient)?[ ._-]*(?:id|no|nr|nummer|number|#)"
@@ -136,7 +137,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "street",
         "LOCATION",
         0.85,
-        rf"\b\d{{1,5}}[a-z]?,?\s+(?:(?:[NSEW]|north|south|east|west)\.?\s+)?(?:[^\W\d_](?:[^\W\d_]|['’.-])+\s+){{1,3}}(?:{_STREET}|{_PLACE})\b\.?"
+        rf"(?<![\d./-])\b\d{{1,5}}[a-z]?,?\s+(?:(?:[NSEW]|north|south|east|west)\.?\s+)?(?:[^\W\d_](?:[^\W\d_]|['’.-])+\s+){{1,3}}?(?:{_STREET}|{_PLACE})\b\.?"
         r"(?:,?\s+(?:apt|suite|unit|#)\.?\s*\w+)?",
         _street,
     ),

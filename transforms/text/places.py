@@ -32,6 +32,7 @@ _START = re.compile(
     r"gemeinschaftspraxis|cabinet)\b",
     re.IGNORECASE,
 )
+_NEXT = re.compile(r"\s+|['’-]?")
 _MOST = 5
 _NAMES = Word.SURNAME | Word.GIVEN
 
@@ -58,7 +59,7 @@ def _run(text: str, words: Sequence[tuple[int, int, str]], edge: int, *, backwar
     proper = 0
     for start, end, word in words:
         gap = text[end:edge] if backwards else text[edge:start]
-        if gap.strip(" -'’") or "_" in word or any(char.isdigit() for char in word):
+        if not _NEXT.fullmatch(gap) or text[start - 1 : start].isdigit() or "_" in word or any(char.isdigit() for char in word):
             break
         if (
             _CALLED.fullmatch(word)

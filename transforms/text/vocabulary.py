@@ -146,7 +146,7 @@ def _cut(folded: str) -> bool:
 def _prefixed(folded: str) -> bool:
     """A Latin or Greek prefix before a plain safe word: ``prepyloric``, ``arteriovenous``."""
     match = _PREFIX.match(folded)
-    return match is not None and len(rest := folded[match.end() :]) >= _MIN_STEM and _words().get(rest) in _PLAIN
+    return match is not None and len(rest := folded[match.end() :]) >= _MIN_STEM + (match.end() < 3) and _words().get(rest) in _PLAIN
 
 
 def classify_ocr(word: str) -> Word:
