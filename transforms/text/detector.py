@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from transforms.policy import TextPolicy
@@ -19,7 +20,7 @@ from transforms.text.ner import check_model, find_entities
 from transforms.text.patterns import find_patterns
 from transforms.text.places import find_places
 from transforms.text.recognizers import find_checked
-from transforms.text.spans import merge, replace
+from transforms.text.spans import PIECE, cut_out, merge, pieces
 from transforms.text.vocabulary import Word, classify
 from transforms.types import Dataset, Known, OcrLine, Span
 
@@ -72,7 +73,14 @@ class PiiDetector:
             return (Span(0, len(text), entity, 1.0, "element"),)
         if vr == "AS":
             return tuple(Span(0, len(text), "AGE", 1.0, "element") for _ in find_dates(text))
-        return self._spans(text, _header(known), vr != "CS" and keyword not in _DEFINED)
+        prose = vr != "CS" and keyword not in _DEFINED
+        if len(text) <= PIECE:
+            return self._spans(text, _header(known), prose)
+        found: list[Span] = []
+        for start, end in pieces(text):
+            for span in self._spans(text[start:end], _header(known), prose):
+                found.append(replace(span, start=start + span.start, end=start + span.end))
+        return tuple(found)
 
     def _search(self, text: str, known: HeaderKnown, prose: bool) -> tuple[Span, ...]:
         spans = [*find_known(text, known), *find_patterns(text), *find_places(text), *find_dates(text)]
@@ -99,7 +107,7 @@ class PiiDetector:
     def clean(self, text: str, known: Known, *, keyword: str = "", vr: str = "") -> tuple[str, tuple[Span, ...]]:
         """``text`` with each span replaced by its marker, or removed with the joiners that it leaves behind."""
         spans = self.find(text, known, keyword=keyword, vr=vr)
-        return replace(text, spans, remove=self._policy.marker == "remove"), spans
+        return cut_out(text, spans, remove=self._policy.marker == "remove"), spans
 
     def judge(self, lines: Sequence[OcrLine], known: Known) -> tuple[Span | None, ...]:
         """For each line of one frame: the span that makes it sensitive (the whole line is), or None."""

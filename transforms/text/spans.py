@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from transforms.types import Span
 
@@ -14,6 +14,24 @@ _JOINERS = (
 _TRAILING = re.compile(rf"(?:[\s,;:\-–/^(\[_]+|\s{_JOINERS}\.?)+$", re.IGNORECASE)
 _LEADING = re.compile(r"^[\s,;:\-–/^)\]_.]+")
 _SMALL_GAP = re.compile(r"[\s,.^'’\-]{0,2}")
+
+
+PIECE = 2000
+"""Longer texts are searched in pieces of at most this many characters, so that no text takes more than linear time."""
+
+
+def pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Where ``text`` is cut: after a line, else after a word, else anywhere."""
+    start = 0
+    while len(text) - start > PIECE:
+        middle, end = start + PIECE // 2, start + PIECE
+        cut = max(text.rfind("\n", middle, end), text.rfind("\r", middle, end))
+        if cut < 0:
+            cut = text.rfind(" ", middle, end)
+        after = cut + 1 if cut >= 0 else end
+        yield start, after
+        start = after
+    yield start, len(text)
 
 
 def merge(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:
@@ -32,7 +50,7 @@ def merge(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(merged)
 
 
-def replace(text: str, spans: Sequence[Span], *, remove: bool) -> str:
+def cut_out(text: str, spans: Sequence[Span], *, remove: bool) -> str:
     """``text`` with markers such as ``[PERSON]`` for its spans, or without them and without the joiners that they leave behind."""
     if not spans:
         return text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from itertools import pairwise
 
 import pytest
@@ -93,6 +94,16 @@ def test_innocent_text_comes_back_unchanged(detector: PiiDetector, text: str) ->
 )
 def test_what_no_header_knows_is_found_by_pattern_and_vocabulary(detector: PiiDetector, text: str, marked: str) -> None:
     assert detector.clean(text, NOTHING)[0] == marked
+
+
+@pytest.mark.parametrize("run", ["1.1.", "1 ", "a@", "A^", "-"])
+def test_long_texts_take_linear_time(detector: PiiDetector, run: str) -> None:
+    detector.find(run * 100, NOTHING)
+    began = time.process_time()
+    spans = detector.find(run * 10_000 + " DRAVINKOV^OTTO", NOTHING)
+    assert time.process_time() - began < 10
+    assert spans
+    assert spans[-1].end == len(run) * 10_000 + len(" DRAVINKOV^OTTO")
 
 
 def test_names_of_other_scripts(detector: PiiDetector) -> None:
