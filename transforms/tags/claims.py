@@ -60,15 +60,19 @@ def write_claims(ds: Dataset, policy: TagsPolicy, took_effect: Collection[str], 
 
 def write_file_meta(ds: Dataset) -> None:
     """Give the file meta information and a preamble that say nothing about where the file comes from (PS3.15 E.1.1)."""
-    meta = FileMetaDataset()
     old = getattr(ds, "file_meta", None) or FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = str(ds.get("SOPClassUID", "") or old.get("MediaStorageSOPClassUID", ""))
-    meta.MediaStorageSOPInstanceUID = str(ds.SOPInstanceUID)
-    if "TransferSyntaxUID" in old:
-        meta.TransferSyntaxUID = str(old.TransferSyntaxUID)
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    values = {
+        0x00020002: str(ds.get("SOPClassUID", "") or old.get("MediaStorageSOPClassUID", "")),
+        0x00020003: str(ds.SOPInstanceUID),
+        0x00020010: str(old.get("TransferSyntaxUID", "")),
+        0x00020012: IMPLEMENTATION_CLASS_UID,
+    }
+    meta = FileMetaDataset()
+    meta._dict[BaseTag(0x00020001)] = raw(0x00020001, "OB", b"\0\1", None)
+    for tag, value in values.items():
+        if value:
+            _put(meta, tag, "UI", value)
+    _put(meta, 0x00020013, "SH", IMPLEMENTATION_VERSION_NAME)
     ds.file_meta = meta
     ds.preamble = b"\0" * 128
 

@@ -87,8 +87,8 @@ class TagDeidentifier:
         self._identify(ds, instance, original)
         if self._policy.charset == "utf-8":
             to_utf8(ds)
-        pack(ds)
         write_claims(ds, self._policy, self._took_effect(known), pixels)
+        pack(ds)
         write_file_meta(ds)
         return walk.findings()
 

@@ -211,7 +211,7 @@ class Rules:
             return self._date(replace(step, rule="date not in the table"))
         if step.vr in FREE_TEXT_VRS and (option := self._cleaning_option(step, parent)):
             return replace(step, action=Action.CLEAN, rule=f"free text, {option}:C")
-        return _resolve(replace(step, rule="typed text not in the table"), "X/D") if step.keyword in _TYPED else step
+        return _resolve(replace(step, rule="typed text not in the table"), "D") if step.keyword in _TYPED else step
 
     def _cleaning_option(self, step: Step, parent: int) -> str:
         """The option that has free text cleaned which people type: long text anywhere, and what is in a sequence that the option keeps."""

@@ -110,7 +110,7 @@ class Walk:
         """Private elements, and their creators as long as something of their block is left."""
         elements = ds._dict
         blocks = creators(ds, tags) if self._instance.private is not None and mode is not Mode.DUMMY else {}
-        kept = set()
+        kept, removed = set(), set()
         for tag in tags:
             number = tag.real
             if number in blocks:
@@ -121,7 +121,7 @@ class Walk:
                 step = self._instance.private.step(number, elements[tag].VR, blocks.get(block, ""))
             if step is None:
                 del elements[tag]
-                self._note(_PRIVATE, "removed", place, number | 0xFF)
+                removed.add(number | 0xFF)
                 continue
             element = elements[tag]
             if step.action is Action.KEEP and step.vr != "SQ" and element.VR in step.accepted:
@@ -133,6 +133,8 @@ class Walk:
                 self._element(ds, tag, element, step, place, encodings, depth)
             if tag in elements:
                 kept.add(block)
+        for number in sorted(removed):
+            self._note(_PRIVATE, "removed", place, number)
         for number in blocks.keys() - kept:
             del elements[BaseTag(number)]
 

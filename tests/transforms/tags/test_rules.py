@@ -4,7 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from tests.transforms.tags.conftest import new
+from transforms.errors import ConfigError
 from transforms.policy import TagRule, TagsPolicy
+from transforms.tags.check import check_policy
 from transforms.tags.match import check
 from transforms.tags.rules import ROOT, Action, Rules
 from transforms.tags.table import by_tag, concepts, rows
@@ -73,6 +75,14 @@ def test_conflicts_are_errors(policy):
 def test_a_pattern_that_means_nothing_is_named():
     assert "PatientsName" in (check("PatientsName") or "")
     assert all(check(pattern) is None for pattern in ("PatientName", "(0010,0010)", "(50xx,xxxx)", "*Comments*", "VR:LT"))
+
+
+def test_a_policy_is_checked_against_the_dictionary():
+    check_policy(TagsPolicy(rules=({"match": "PatientName", "action": "clean"},), private="safe", safe_private=("(0011,xx01,ACME)",)))
+    with pytest.raises(ConfigError, match="did you mean PatientName"):
+        check_policy(TagsPolicy(rules=({"match": "PatientsName", "action": "clean"},)))
+    with pytest.raises(ConfigError, match="gggg odd"):
+        check_policy(TagsPolicy(private="safe", safe_private=("(0010,xx01,ACME)",)))
 
 
 @pytest.mark.parametrize(
