@@ -73,6 +73,8 @@ class PrivateRules:
     def _action(self, vr: str) -> Action:
         if vr == "UI":
             return Action.KEEP if "uids" in self._options else Action.UID
+        if self._policy.profile == "keep-all":
+            return Action.KEEP
         if vr in DATE_VRS:
             return {"remove": Action.REMOVE, "keep": Action.KEEP, "shift": Action.SHIFT}[self._policy.dates]
         if vr == "PN":
