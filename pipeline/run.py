@@ -10,18 +10,21 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pipeline import audit, history, progress, spark
+from pipeline import audit, beam_local, history, progress, spark
 from pipeline.inputs import expand
 from pipeline.manifest import write_shards
 from pipeline.secret import resolve
 from pipeline.settings import Settings
 from pipeline.storage import join
 from pipeline.worker import Job, silence
+from transforms.errors import Code, DeidError
 from transforms.pixels.engines.registry import check_engine
 from transforms.tags.identity import Identity
 from transforms.tags.table import EDITIONS
 from transforms.types import Header, Source, Status
 
+WORKER_DEATHS = 3
+"""A run on this machine gives up when a worker process dies for the third time."""
 PACKAGES = ("dicom-deid-pipeline", "apache-beam", "pydicom", "numpy", "opencv-python-headless", "rapidocr", "openvino", "presidio-analyzer")
 
 
@@ -88,7 +91,7 @@ def execute(settings: Settings) -> Summary:
     before = history.saved_urls(settings.store, settings.output) if settings.redo else set()
     if pending:
         history.save_run(settings.store, settings.output, record)
-        if not _launch(settings, run_id, pending, known.values()):
+        if not _persist(settings, run_id, pending, known.values()):
             history.save_run(settings.store, settings.output, record | {"state": "launched"})
             return Summary(run_id, len(sources), {status.value: 0 for status in Status}, 0, len(pending), launched=True)
     unfinished = bool(pending) or (earlier is not None and earlier.get("state") != "finished")
@@ -121,6 +124,25 @@ def reconcile(settings: Settings, identity: Identity, uris: Iterable[str]) -> tu
     return counts, unaccounted
 
 
+def _persist(settings: Settings, run_id: str, pending: list[Source], known: Iterable[Header]) -> bool:
+    """`_launch`, and once more over what is missing when a worker process dies.
+
+    Raises:
+        DeidError: workers die again and again.
+    """
+    for attempt in range(WORKER_DEATHS):
+        try:
+            return _launch(settings, run_id, pending, known)
+        except beam_local.WorkerDiedError:
+            if settings.redo or attempt + 1 == WORKER_DEATHS:
+                raise DeidError(
+                    Code.INTERNAL, "a worker process was killed or ran out of memory; run the same again, with fewer --workers"
+                ) from None
+        finished = history.finished(settings.store, settings.output)
+        pending, known = [source for source in pending if source.uri not in finished], list(finished.values())
+    return True
+
+
 def _launch(settings: Settings, run_id: str, pending: list[Source], known: Iterable[Header]) -> bool:
     """Run the engine over what is pending; whether it has done so, or was only launched."""
     store, output = settings.store, settings.output
@@ -130,6 +152,8 @@ def _launch(settings: Settings, run_id: str, pending: list[Source], known: Itera
         if settings.runner == "spark":
             with spark.session(settings.workers, settings.engine_options) as session:
                 spark.run(job, shards, len(pending), session)
+        elif settings.runner == "local" and settings.workers > 1:
+            beam_local.run(job, shards, settings.workers, settings.engine_options)
         else:
             from pipeline import beam  # imported late: it takes seconds, and a configuration error should not
 

@@ -24,7 +24,7 @@ def command(inputs: object, output: object, secret: object, *extra: str, python:
 def deid(inputs: object, output: object, secret: object, *extra: str, env: dict[str, str] | None = None, **options: str) -> str:
     """Run the command in a process of its own; returns what it printed."""
     arguments = command(inputs, output, secret, *extra, **options)
-    done = subprocess.run(arguments, cwd=ROOT, env=environment(**(env or {})), capture_output=True, text=True, timeout=280)
+    done = subprocess.run(arguments, cwd=ROOT, env=environment(**(env or {})), capture_output=True, text=True, timeout=560)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout + done.stderr
 
