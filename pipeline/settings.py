@@ -16,6 +16,7 @@ from pipeline.storage import Store, canonical
 from transforms.errors import ConfigError
 from transforms.policy import Policy
 from transforms.series.conditions import check
+from transforms.tags.check import check_policy
 
 RUNNERS = ("local", "dataflow", "spark", "beam-spark")
 _BEAM_NAMES = {"directrunner": "local", "fnapirunner": "local", "dataflowrunner": "dataflow", "sparkrunner": "beam-spark"}
@@ -97,6 +98,7 @@ def load_policy(path: str) -> Policy:
         raise ConfigError(f"configuration '{path}': " + "; ".join(_explain(error) for error in exc.errors())) from exc
     try:
         check(policy.save_conditions)
+        check_policy(policy.tags)
     except ConfigError as exc:
         raise ConfigError(f"configuration '{path}': {exc}") from exc
     return policy
