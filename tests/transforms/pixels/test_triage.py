@@ -1,0 +1,150 @@
+"""Triage: nothing where there is nothing, text of any polarity, depth and size where there is some; sheets and boxes keep their places."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.pixels import triage
+from transforms.pixels.decide import Sighting, is_agreed, is_line, is_text, merged
+from transforms.pixels.engines.base import Reading, Region
+from transforms.pixels.geometry import bounding, grown, intersection, pieces, share_covered, union
+from transforms.pixels.sheet import assign, lay_out
+from transforms.pixels.triage import heat
+from transforms.types import Box
+
+
+def smooth(rows: int = 400, columns: int = 500) -> np.ndarray:
+    y, x = np.mgrid[:rows, :columns].astype(np.float32)
+    return 500 * np.exp(-(((y - 200) / 90) ** 2) - ((x - 250) / 120) ** 2)
+
+
+def write(image: np.ndarray, value: float, scale: float, place: tuple[int, int] = (60, 210)) -> np.ndarray:
+    glyphs = np.zeros(image.shape, np.uint8)
+    thickness = max(1, round(2 * scale))
+    cv2.putText(glyphs, "DOE 1943", place, cv2.FONT_HERSHEY_SIMPLEX, scale, (255,), thickness, cv2.LINE_AA)
+    share = glyphs.astype(np.float32) / 255
+    return image * (1 - share) + value * share
+
+
+@pytest.mark.parametrize("image", [np.zeros((64, 64)), np.full((300, 200), 7.0), smooth(), np.ones((3, 3)), np.zeros((1, 4000))])
+def test_no_spot_where_there_is_no_text(image: np.ndarray) -> None:
+    assert heat(image.astype(np.float32)).spots() == []
+
+
+@pytest.mark.parametrize("scale", [0.45, 0.7, 1.0, 1.6, 2.5])
+@pytest.mark.parametrize("value", [-150.0, 1500.0])
+def test_text_is_seen_at_any_size_and_polarity(scale: float, value: float) -> None:
+    seen = heat(write(smooth(), value, scale).astype(np.float32))
+    assert any(intersection(spot.box, Box(60, 190, 60, 20)) for spot in seen.spots())
+    assert max(spot.peak for spot in seen.spots()) > 0.9
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1.0, 0.0), (0.01, 0.0), (60.0, -20_000.0)])
+def test_scale_and_offset_of_the_values_do_not_matter(gain: float, offset: float) -> None:
+    plain = heat(write(smooth(), 1500.0, 0.6).astype(np.float32)).spots()
+    moved = heat((write(smooth(), 1500.0, 0.6) * gain + offset).astype(np.float32)).spots()
+    assert [spot.box for spot in plain] == [spot.box for spot in moved]
+
+
+def test_text_beside_one_hot_pixel_is_seen() -> None:
+    image = write(np.random.default_rng(1).normal(20, 1, (200, 300)), 60.0, 0.5, (60, 100)).astype(np.float32)
+    image[80, 70] = 30_000
+    assert any(spot.peak > 0.5 for spot in heat(image).spots())
+
+
+def test_strips_do_not_change_the_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(2).normal(0, 10, (900, 300)).astype(np.float32)
+    whole = heat(image)
+    monkeypatch.setattr(triage, "STRIP_PIXELS", 1 << 16)
+    for one, other in zip(whole.levels, heat(image).levels, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_what_is_taken_out_is_not_seen_again() -> None:
+    seen = heat(write(smooth(), 1500.0, 0.6).astype(np.float32))
+    boxes = [spot.box for spot in seen.spots()]
+    assert [spot for spot in seen.without(boxes).spots() if spot.sure > 2] == []
+
+
+def sighting(box: Box, detection: float, support: float, text: str = "", score: float = 0.0) -> Sighting:
+    return Sighting(box, (box,), detection, support, text, score)
+
+
+def test_both_networks_have_to_agree_on_a_line() -> None:
+    line, blob = Box(0, 0, 100, 20), Box(0, 0, 30, 28)
+    assert is_agreed(sighting(line, 0.8, 0.95))
+    assert not is_agreed(sighting(line, 0.8, 0.4))
+    assert not is_agreed(sighting(line, 0.3, 0.95))
+    assert not is_agreed(sighting(blob, 0.8, 0.95))
+    assert is_agreed(sighting(blob, 0.8, 0.95), in_company=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "support", "expected"),
+    [
+        ("KAUFMAN", 0.6, 0.9, True),
+        ("KAUFMAN", 0.6, 0.4, False),
+        ("KAUFMAN", 0.9, 0.4, True),
+        ("KAUFMAN", 0.9, 0.1, False),
+        ("00010", 0.9, 0.5, False),
+        ("L", 0.95, 0.5, True),
+        ("0", 0.95, 0.9, False),
+        ("", 0.0, 1.0, False),
+    ],
+)
+def test_the_fewer_characters_the_more_evidence(text: str, score: float, support: float, expected: bool) -> None:
+    assert is_text(sighting(Box(0, 0, 80, 20), 0.7, support).read_as(Reading(text, score)), 0.5) is expected
+
+
+def test_a_region_thicker_than_text_is_no_line() -> None:
+    quad = np.array([(0, 0), (200, 0), (200, 90), (0, 90)], np.float32)
+    assert not is_line(quad, 0)
+    assert is_line(quad, 1)
+
+
+def test_one_place_is_one_sighting() -> None:
+    (one,) = merged([sighting(Box(0, 0, 50, 10), 0.6, 0.9), sighting(Box(4, 1, 60, 10), 0.7, 0.9, "DOE", 0.9)])
+    assert one.box == Box(0, 0, 64, 11)
+    assert one.text == "DOE"
+
+
+def test_pieces_follow_a_tilted_line() -> None:
+    quad = np.array([(10, 10), (210, 60), (206, 76), (6, 26)], np.float32)
+    parts = pieces(quad, (400, 400))
+    assert len(parts) > 2
+    assert sum(part.w * part.h for part in parts) < 0.6 * 204 * 66
+    assert share_covered(Box(100, 38, 10, 8), parts) == 1
+
+
+boxes = st.builds(Box, st.integers(0, 90), st.integers(0, 90), st.integers(1, 60), st.integers(1, 60))
+
+
+@given(boxes, boxes)
+def test_boxes_behave(one: Box, other: Box) -> None:
+    joined = union(one, other)
+    assert intersection(joined, one) == one.w * one.h
+    assert intersection(one, other) == intersection(other, one)
+    assert 0 <= share_covered(one, [other]) <= 1
+    around = grown(one, 5, (150, 150))
+    assert intersection(around, one) == one.w * one.h or one.x + one.w > 150 or one.y + one.h > 150
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.integers(8, 300), st.integers(8, 120)), min_size=1, max_size=12))
+def test_pictures_on_a_sheet_do_not_overlap_and_regions_find_home(sizes: list[tuple[int, int]]) -> None:
+    pictures = [np.full((height, width, 3), index + 1, np.uint8) for index, (width, height) in enumerate(sizes)]
+    sheet, places = lay_out(pictures)
+    for index, place in enumerate(places):
+        assert (sheet[place.y : place.y + place.h, place.x : place.x + place.w] == index + 1).all()
+    quads = [np.array([(p.x + 1, p.y + 1), (p.x + 5, p.y + 1), (p.x + 5, p.y + 5), (p.x + 1, p.y + 5)], np.float32) for p in places]
+    homes = assign([Region(quad, 1.0) for quad in quads], places)
+    assert [index for index, _ in homes] == list(range(len(places)))
+    assert all(region.quad.min() == 1 for _, region in homes)
+
+
+def test_bounding_is_none_outside() -> None:
+    assert bounding(np.array([(-9, -9), (-1, -9), (-1, -1), (-9, -1)], np.float32), (50, 50)) is None
