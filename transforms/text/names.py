@@ -195,7 +195,8 @@ def _neighbours(tokens: list[_Token], text: str, style: str) -> None:
     for left, right in pairwise(tokens):
         joined = _gap(text, left, right)
         strange = not (left.kind or right.kind) and left.text.islower() and right.text.islower()
-        if joined == "^" or (strange and joined in {" ", ", "} and len(left.text + right.text) > 2 * _MIN_ALONE):
+        written = joined == "^" and any(not word.kind or (word.kind & _NAMES and not word.kind & Word.PROTOCOL) for word in (left, right))
+        if written or (strange and joined in {" ", ", "} and len(left.text + right.text) > 2 * _MIN_ALONE):
             left.name = right.name = True
         elif joined in {" ", ", "} and left.text[0].isupper() and right.text[0].isupper():
             both = (left.kind & Word.GIVEN and right.kind & _NAMES) or (left.kind & Word.SURNAME and right.kind & Word.GIVEN)

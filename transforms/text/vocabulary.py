@@ -144,8 +144,10 @@ def _cut(folded: str) -> bool:
 
 
 def _prefixed(folded: str) -> bool:
-    """A Latin or Greek prefix before a plain safe word: ``prepyloric``, ``arteriovenous``."""
+    """A Latin or Greek prefix, alone or before a plain safe word: ``arterio``-venous, ``prepyloric``."""
     match = _PREFIX.match(folded)
+    if match is not None and match.end() == len(folded) >= _MIN_PART:
+        return True
     return match is not None and len(rest := folded[match.end() :]) >= _MIN_STEM + (match.end() < 3) and _words().get(rest) in _PLAIN
 
 
