@@ -268,7 +268,7 @@ class Walk:
 
     def _review_texts(self) -> None:
         """Clean the text that was to stay where an identifier of the header is in it, or where it is longer than its VR allows."""
-        needles = [value.casefold() for value in self._instance.known.values] if self._instance.known else []
+        needles = [value.casefold() for value in self._identifiers()]
         texts = [text_of(entry.element, entry.encodings, entry.step.vr) for entry in self._texts]
         haystack = "\n".join(texts).casefold()
         hits = [needle for needle in needles if needle in haystack]
@@ -283,6 +283,15 @@ class Walk:
                     self._again(entry, entry.step.fallback)
             elif any(_counts(needle, folded, text, entry.step.vr) for needle in hits) or _is_overlong(text, entry.step.vr):
                 self._again(entry, Action.CLEAN)
+
+    def _identifiers(self) -> list[str]:
+        """Identifying strings of the header, with those of places and devices unless the policy retains them."""
+        known = self._instance.known
+        if known is None:
+            return []
+        places = () if "institution" in self._options else getattr(known, "places", ())
+        stations = () if "device" in self._options else getattr(known, "stations", ())
+        return [*known.values, *places, *stations]
 
     def _again(self, entry: Text, action: Action) -> None:
         step = replace(entry.step, rule="identifier of the header, or too long")
