@@ -1,4 +1,4 @@
-"""The audit: one Arrow schema for its three tables, their writer, their compaction and their readers.
+"""The audit: one Arrow schema for its three tables, their writer and their readers.
 
 Workers write small parts as they go, so that a run that dies loses little; the driver compacts them at the end into a bounded number of
 files and drops the second row of an instance that a retried bundle wrote twice.
@@ -18,7 +18,6 @@ from pipeline.storage import Store
 from transforms.types import Outcome
 
 SCHEMA_VERSION = 1
-ROWS_PER_FILE = 1_000_000
 MAX_FILE_BYTES = 4 * 1024**3
 
 _RUN = [("run_id", pa.string()), ("schema_version", pa.int32())]
@@ -142,57 +141,6 @@ def read(store: Store, output: str, table: str, columns: Sequence[str] | None = 
     """One Arrow table per file of ``table``, with the columns asked for."""
     for uri in files(store, output, table):
         yield pq.read_table(io.BytesIO(store.read_all(uri, MAX_FILE_BYTES)), columns=list(columns) if columns else None)
-
-
-def compact(store: Store, output: str) -> dict[str, int]:
-    """Merge the parts of each table into files of at most `ROWS_PER_FILE` rows; returns the rows per table.
-
-    Safe to interrupt: merged files are whole before parts are removed, and what is there twice is dropped by the next compaction.
-    An instance that has rows of several runs (redone) keeps those of the latest run.
-    """
-    counts = {}
-    latest = _latest_runs(store, output)
-    for table, schema in TABLES.items():
-        parts = files(store, output, table)
-        if not any(".part-" in uri for uri in parts):
-            counts[table] = sum(pq.read_metadata(io.BytesIO(store.read_all(uri, MAX_FILE_BYTES))).num_rows for uri in parts)
-            continue
-        counts[table] = _merge(store, output, table, schema, parts, latest)
-    return counts
-
-
-def _latest_runs(store: Store, output: str) -> dict[str, str]:
-    """The run whose rows count, by instance: the latest one that has a crosswalk row for its URL; run ids sort by time.
-
-    By URL, since an instance id depends on the secret: under a new secret the old id of the same input is gone.
-    """
-    latest: dict[str, tuple[str, str]] = {}
-    for part in read(store, output, "restricted/crosswalk", ["url", "run_id", "instance_id"]):
-        for url, run_id, instance_id in zip(*(part[name].to_pylist() for name in ("url", "run_id", "instance_id")), strict=True):
-            latest[url] = max(latest.get(url, ("", "")), (run_id, instance_id))
-    return {instance_id: run_id for run_id, instance_id in latest.values()}
-
-
-def _merge(store: Store, output: str, table: str, schema: pa.Schema, parts: list[str], latest: dict[str, str]) -> int:
-    owner: dict[str, str] = {}
-    batches: list[pa.Table] = []
-    for uri in parts:
-        data = pq.read_table(io.BytesIO(store.read_all(uri, MAX_FILE_BYTES)), schema=schema)
-        ids = data["instance_id"].to_pylist()
-        runs = data["run_id"].to_pylist()
-        keep = [latest.get(i) == run and owner.setdefault(i, uri) == uri for i, run in zip(ids, runs, strict=True)]
-        batches.append(data.filter(pa.array(keep)))
-    merged = pa.concat_tables(batches)
-    stamp = max((run for run in latest.values()), default="none")
-    written = []
-    for number, start in enumerate(range(0, merged.num_rows, ROWS_PER_FILE)):
-        uri = store.join(output, *table.split("/"), f"{stamp}-{number:05d}.parquet")
-        store.write_atomic(uri, _to_bytes(merged.slice(start, ROWS_PER_FILE)))
-        written.append(uri)
-    for uri in parts:
-        if uri not in written:
-            store.delete(uri)
-    return int(merged.num_rows)
 
 
 def _to_bytes(table: pa.Table) -> bytes:

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pipeline import audit, beam_local, history, progress, spark
+from pipeline.compact import compact
 from pipeline.inputs import expand
 from pipeline.manifest import write_shards
 from pipeline.secret import resolve
@@ -96,7 +97,7 @@ def execute(settings: Settings) -> Summary:
             return Summary(run_id, len(sources), {status.value: 0 for status in Status}, 0, len(pending), launched=True)
     unfinished = bool(pending) or (earlier is not None and earlier.get("state") != "finished")
     if unfinished:  # of this run, or of one that died or was only launched
-        audit.compact(settings.store, settings.output)
+        compact(settings.store, settings.output)
         for stale in sorted(before - history.saved_urls(settings.store, settings.output)):
             settings.store.delete(stale)
     counts, unaccounted = reconcile(settings, identity, [source.uri for source in sources])

@@ -12,6 +12,7 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from pipeline import audit, history
+from pipeline.compact import compact
 from pipeline.storage import Store
 from tests.conftest import SECRET
 from transforms.errors import Code
@@ -68,7 +69,7 @@ def make_output(folder: Path, ct: int = 4, us: int = 3) -> MadeOutput:
             decision = SeriesDecision(False, (uri,)) if unwanted else None
             outcomes.append(header_outcome(header, status, code, stage, decision=decision))
     audit.AuditWriter(store, str(out), RUN_ID).write(outcomes)
-    audit.compact(store, str(out))
+    compact(store, str(out))
     counts = {"saved": ct + us, "filtered": len(filtered), "quarantined": len(quarantined)}
     history.save_run(
         store,

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import audit, history
+from pipeline.compact import compact
 from pipeline.storage import Store
 from transforms.errors import Code, ConfigError
 from transforms.outcomes import header_outcome, work_outcome
@@ -60,11 +61,11 @@ def test_compaction_keeps_one_row_of_each_instance(tmp_path: Path) -> None:
     writer.write([saved(1), saved(2)])
     writer.write([saved(2), saved(3)])
     audit.AuditWriter(STORE, str(tmp_path), "run-2").write([filtered(3)])
-    assert audit.compact(STORE, str(tmp_path)) == {"audit/instances": 3, "audit/entities": 4, "restricted/crosswalk": 3}
+    assert compact(STORE, str(tmp_path)) == {"audit/instances": 3, "audit/entities": 4, "restricted/crosswalk": 3}
     [uri] = audit.files(STORE, str(tmp_path), "audit/instances")
     rows = pq.read_table(uri.removeprefix("file://")).to_pylist()
     assert {row["instance_id"]: row["run_id"] for row in rows} == {"id-1": "run-1", "id-2": "run-1", "id-3": "run-2"}
-    assert audit.compact(STORE, str(tmp_path))["audit/instances"] == 3
+    assert compact(STORE, str(tmp_path))["audit/instances"] == 3
 
 
 def test_an_instance_row_without_its_crosswalk_row_does_not_count(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_an_instance_row_without_its_crosswalk_row_does_not_count(tmp_path: Path
     STORE.delete(crosswalk)
     assert history.finished(STORE, str(tmp_path)) == {}
     audit.AuditWriter(STORE, str(tmp_path), "run-2").write([saved(1)])
-    assert audit.compact(STORE, str(tmp_path))["audit/instances"] == 1
+    assert compact(STORE, str(tmp_path))["audit/instances"] == 1
 
 
 def test_finished_covers_all_but_passing_failures(tmp_path: Path) -> None:
