@@ -20,6 +20,7 @@ SURE_SUPPORT = 0.6
 DOUBT_SCORE = 0.7
 SIMPLE_SHAPES = frozenset("0OoQDCc1Il|!iJj/\\-_.,:;'\"()[] ")
 THICKEST = 48
+LARGE_SHARE = 0.125
 SAME_PLACE = 0.5
 
 
@@ -53,12 +54,16 @@ def is_line(quad: Quad, level: int) -> bool:
     return min(sides(quad)) <= THICKEST * (1 << level)
 
 
-def is_agreed(sighting: Sighting, *, in_company: bool = False) -> bool:
+def is_agreed(sighting: Sighting, shape: tuple[int, int], *, in_company: bool = False) -> bool:
     """Whether both networks see a line of text: each was made from other images for another task, so they err on different tissue.
 
-    The longer a line is for its height, the less its shape arises otherwise; a single sign is too little to agree on and has to be read.
+    The longer a line is for its height, the less its shape arises otherwise; a single sign is too little to agree on and has to be read. So
+    has what is large for the frame (rows, columns): text is written small to leave room for the image.
     """
-    aspect = max(sighting.box.w, sighting.box.h) / min(sighting.box.w, sighting.box.h)
+    short = min(sighting.box.w, sighting.box.h)
+    if short > max(LARGE_SHARE * min(shape), THICKEST):
+        return False
+    aspect = max(sighting.box.w, sighting.box.h) / short
     enough = AGREEMENT_IN_COMPANY if in_company else AGREEMENT
     return any(sighting.detection >= detection and sighting.support >= support and aspect >= least for detection, support, least in enough)
 

@@ -92,30 +92,24 @@ class Look:
                 cut.add(index)
             sighting = Sighting(where, pieces(quad, picture.shape), region.score, seen.support(where), score=region.score)
             candidates.append((sighting, crop(tile, region.quad)))
-        found = self._judged(candidates, len(known))
+        found = self._judged(candidates, len(known), picture.shape)
         wider = [(grown(box, 2 * MARGIN * 2**level, picture.shape), level) for box, level in (places[index] for index in sorted(cut))]
         known = [*known, *(sighting.box for sighting in found)]
         return found + self._detect(picture, seen, wider, scale, style, known, again=False)
 
-    def _judged(self, candidates: Sequence[tuple[Sighting, Image]], known: int) -> list[Sighting]:
+    def _judged(self, candidates: Sequence[tuple[Sighting, Image]], known: int, shape: tuple[int, int]) -> list[Sighting]:
         """Those that are text: agreed on, or read. Text comes in company: where some is certain, less is needed for more of it."""
-        certain = [is_agreed(sighting) for sighting, _ in candidates]
+        certain = [is_agreed(sighting, shape) for sighting, _ in candidates]
         if known + sum(certain) >= COMPANY:
-            certain = [is_agreed(sighting, in_company=True) for sighting, _ in candidates]
-        agreed = [] if self._read else [sighting for (sighting, _), sure in zip(candidates, certain, strict=True) if sure]
-        doubted = [item for item, sure in zip(candidates, certain, strict=True) if self._read or not sure]
-        return agreed + self._readable(doubted)
-
-    def _readable(self, doubted: Sequence[tuple[Sighting, Image]]) -> list[Sighting]:
-        """Those that read as text, upright or turned."""
-        kept: list[Sighting] = []
-        readings = self._engine.read([content for _, content in doubted])
-        for (sighting, content), reading in zip(doubted, readings, strict=True):
+            certain = [is_agreed(sighting, shape, in_company=True) for sighting, _ in candidates]
+        kept = [] if self._read else [sighting for (sighting, _), sure in zip(candidates, certain, strict=True) if sure]
+        doubted = [(*item, sure) for item, sure in zip(candidates, certain, strict=True) if self._read or not sure]
+        readings = self._engine.read([content for _, content, _ in doubted])
+        for (sighting, content, sure), reading in zip(doubted, readings, strict=True):
             best = sighting.read_as(reading)
             if not is_text(best, self._min_score) and sighting.support >= TURN_SUPPORT:
-                turned = self._engine.read(_turned(content))
-                best = sighting.read_as(max([reading, *turned], key=_weight))
-            if is_text(best, self._min_score) or is_agreed(sighting):
+                best = sighting.read_as(max([reading, *self._engine.read(_turned(content))], key=_weight))
+            if sure or is_text(best, self._min_score):
                 kept.append(best)
         return kept
 
@@ -180,10 +174,24 @@ def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
             whole.append(sighting)
             continue
         box = seen.continued(sighting.box)
-        if any(intersection(box, other.box) > intersection(sighting.box, other.box) for at, other in enumerate(places) if at != index):
-            box = sighting.box
+        for at, other in enumerate(places):
+            if at != index and intersection(box, other.box) > intersection(sighting.box, other.box):
+                box = _up_to(sighting.box, box, other.box)
         whole.append(replace(sighting, box=box, pieces=(box,)))
     return whole
+
+
+def _up_to(own: Box, longer: Box, other: Box) -> Box:
+    """``longer``, which is ``own`` extended along its length, cut where ``other`` begins."""
+    if longer.h == own.h:
+        start, end = longer.x, longer.x + longer.w
+        if 2 * other.x + other.w >= 2 * own.x + own.w:
+            end = min(end, max(own.x + own.w, other.x))
+        else:
+            start = max(start, min(own.x, other.x + other.w))
+        return Box(start, own.y, end - start, own.h)
+    turned = _up_to(Box(own.y, own.x, own.h, own.w), Box(longer.y, longer.x, longer.h, longer.w), Box(other.y, other.x, other.h, other.w))
+    return Box(turned.y, turned.x, turned.h, turned.w)
 
 
 def crop(image: Image, quad: NDArray[np.float32]) -> Image:

@@ -134,13 +134,12 @@ class Heat:
         if reach is None:
             return box
         low, high = (reach.x, reach.x + reach.w) if horizontal else (reach.y, reach.y + reach.h)
-        # Text covers about half of the last cell that shows it.
-        low, high = low + CELL // 2 * 2**level, high - CELL // 2 * 2**level
-        if horizontal:
-            x = min(box.x, low)
-            return Box(x, box.y, max(box.x + box.w, high) - x, box.h)
-        y = min(box.y, low)
-        return Box(box.x, y, box.w, max(box.y + box.h, high) - y)
+        # Text warms a cell beyond its end, so that only what reaches farther goes on; it covers about half of the last cell that shows it.
+        cell = CELL * 2**level
+        start, end = (box.x, box.x + box.w) if horizontal else (box.y, box.y + box.h)
+        start = low + cell // 2 if low < start - cell else start
+        end = high - cell // 2 if high > end + cell else end
+        return Box(start, box.y, end - start, box.h) if horizontal else Box(box.x, start, box.w, end - start)
 
     def cells(self, level: int, box: Box) -> Grey:
         """The cells of a level that touch ``box``."""

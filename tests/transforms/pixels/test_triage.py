@@ -12,6 +12,7 @@ from transforms.pixels import triage
 from transforms.pixels.decide import Sighting, is_agreed, is_line, is_text, merged
 from transforms.pixels.engines.base import Reading, Region
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, share_covered, union
+from transforms.pixels.look import completed
 from transforms.pixels.sheet import assign, lay_out
 from transforms.pixels.triage import heat
 from transforms.types import Box
@@ -76,11 +77,12 @@ def sighting(box: Box, detection: float, support: float, text: str = "", score: 
 
 def test_both_networks_have_to_agree_on_a_line() -> None:
     line, blob = Box(0, 0, 100, 20), Box(0, 0, 30, 28)
-    assert is_agreed(sighting(line, 0.8, 0.95))
-    assert not is_agreed(sighting(line, 0.8, 0.4))
-    assert not is_agreed(sighting(line, 0.3, 0.95))
-    assert not is_agreed(sighting(blob, 0.8, 0.95))
-    assert is_agreed(sighting(blob, 0.8, 0.95), in_company=True)
+    assert is_agreed(sighting(line, 0.8, 0.95), (512, 512))
+    assert not is_agreed(sighting(line, 0.8, 0.4), (512, 512))
+    assert not is_agreed(sighting(line, 0.3, 0.95), (512, 512))
+    assert not is_agreed(sighting(blob, 0.8, 0.95), (512, 512))
+    assert is_agreed(sighting(blob, 0.8, 0.95), (512, 512), in_company=True)
+    assert not is_agreed(sighting(Box(0, 0, 240, 85), 0.8, 0.95), (240, 320))
 
 
 @pytest.mark.parametrize(
@@ -148,3 +150,10 @@ def test_pictures_on_a_sheet_do_not_overlap_and_regions_find_home(sizes: list[tu
 
 def test_bounding_is_none_outside() -> None:
     assert bounding(np.array([(-9, -9), (-1, -9), (-1, -1), (-9, -1)], np.float32), (50, 50)) is None
+
+
+def test_a_gap_between_two_parts_of_a_line_is_hidden_too() -> None:
+    image = write(np.zeros((120, 400)), 200.0, 0.8, (40, 60)).astype(np.float32)
+    parts = [Box(40, 40, 45, 24), Box(130, 40, 40, 24)]
+    found = completed([sighting(part, 0.8, 0.95) for part in parts], heat(image))
+    assert share_covered(Box(45, 45, 115, 10), [item.box for item in found]) == 1
