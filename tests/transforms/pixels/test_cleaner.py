@@ -12,6 +12,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from transforms.errors import Code, DeidError
 from transforms.pixels.cleaner import PixelCleaner
+from transforms.pixels.triage import Heat
 from transforms.policy import LimitsPolicy, PixelMode, PixelsPolicy
 from transforms.types import Known, PixelReport, Span
 
@@ -160,3 +161,28 @@ def test_look_changes_nothing() -> None:
     assert "KAUFMAN" in findings[0].text.upper()
     assert "KAUFMAN" not in repr(findings)
     assert dataset.PixelData is before
+
+
+def test_a_sample_is_examined_a_second_time_and_the_record_says_so() -> None:
+    result = report(clean(instance("KAUFMAN 1943"), sample=1.0)[0])
+    assert result.frames[0].method == "ocr;second:agrees"
+
+
+def test_what_the_second_look_finds_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transforms.pixels.share.heat", lambda grey: Heat([], grey.shape))
+    dataset = instance("KAUFMAN 1943")
+    result = report(clean(dataset, sample=1.0)[0])
+    assert result.frames[0].method.startswith("triage;second:missed")
+    assert pixels(dataset)[0, 14:28, 12:110].max() < 1000
+    assert report(clean(instance("KAUFMAN 1943"), sample=0.0)[0]).changed_frames == ()
+
+
+def test_colour_ultrasound_hides_everything_outside_its_regions_when_asked() -> None:
+    dataset = instance()
+    item = Dataset()
+    item.RegionLocationMinX0, item.RegionLocationMinY0, item.RegionLocationMaxX1, item.RegionLocationMaxY1 = 40, 60, 200, 220
+    dataset.SequenceOfUltrasoundRegions = [item]
+    before = pixels(dataset).copy()
+    result = report(clean(dataset, ultrasound="outside")[0])
+    assert {finding.rule for finding in result.findings} == {"ultrasound-regions"}
+    assert np.array_equal(pixels(dataset)[0, 60:220, 40:200], before[0, 60:220, 40:200])
