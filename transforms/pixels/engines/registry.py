@@ -10,9 +10,10 @@ from transforms.pixels.engines import rapidocr_engine, tesseract
 from transforms.pixels.engines.base import TextEngine
 from transforms.policy import PixelMode, PixelsPolicy
 
+# onnxruntime first: in 32-bit arithmetic both compute at the same speed, and OpenVINO compiles again for each new shape of a sheet.
 _ENGINES: dict[str, tuple[Callable[[], str | None], Callable[[], TextEngine]]] = {
-    "rapidocr-openvino": (lambda: rapidocr_engine.available("openvino"), rapidocr_engine.load_openvino),
     "rapidocr-onnxruntime": (lambda: rapidocr_engine.available("onnxruntime"), rapidocr_engine.load_onnxruntime),
+    "rapidocr-openvino": (lambda: rapidocr_engine.available("openvino"), rapidocr_engine.load_openvino),
     "tesseract": (tesseract.available, tesseract.load),
 }
 
