@@ -24,7 +24,6 @@ from transforms.series.aggregate import series_key
 from transforms.types import Chunk, Header, Outcome
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
 T = TypeVar("T")
@@ -32,9 +31,10 @@ S = TypeVar("S")
 
 TASKS_PER_CORE = 8
 """So many tasks that a slow one does not hold a stage, and that few chunks do not meet in one task."""
-INSTANCES_PER_TASK = 64
-MAX_TASKS = 20_000
-"""The driver keeps a few kilobytes per task; beyond this, tasks grow instead."""
+INSTANCES_PER_TASK = 256
+HEADERS_PER_TASK = 20_000
+MAX_TASKS, MAX_GROUPING_TASKS = 20_000, 1_000
+"""Beyond these, tasks grow instead: a shuffle has a block for every pair of tasks, and the driver keeps kilobytes for every one."""
 
 DEFAULTS = {
     "spark.app.name": "dicom-deid",
@@ -128,7 +128,7 @@ def parse(options: Sequence[str]) -> dict[str, str]:
 
 
 def run(job: SparkJob, shards: Sequence[str], pending: int, spark: SparkSession) -> Counter[str]:
-    """Run the job to its end.
+    """Run the job to its end: three stages and one action, so nothing is computed twice or cached.
 
     Args:
         job: references only; its secret is resolved where a task runs.
@@ -140,31 +140,27 @@ def run(job: SparkJob, shards: Sequence[str], pending: int, spark: SparkSession)
         Instances by status, as the tasks counted them; a task that ran twice is counted once, since Spark takes one result of it.
     """
     context = spark.sparkContext
-    tasks = tasks_for(pending, context.defaultParallelism)
-    totals: Counter[str] = Counter()
-    for counts in build(context, job, shards, tasks):
-        totals.update(counts)
-    return totals
-
-
-def tasks_for(pending: int, cores: int) -> int:
-    """How many tasks a stage has."""
-    return min(MAX_TASKS, max(TASKS_PER_CORE * cores, -(-pending // INSTANCES_PER_TASK)))
-
-
-def build(context: SparkContext, job: SparkJob, shards: Sequence[str], tasks: int) -> list[Counter[str]]:
-    """The way of an instance in three stages; one action, so nothing is computed twice or cached."""
-    parts = max(1, -(-tasks // max(len(shards), 1)))
+    reading, grouping, cleaning = tasks_for(pending, len(shards), context.defaultParallelism)
+    parts = max(1, -(-reading // max(len(shards), 1)))
     slices = [(shard, number, parts) for shard in shards for number in range(parts)]
-    return list(
-        context.parallelize(slices, max(1, min(len(slices), MAX_TASKS)))
+    counts = (
+        context.parallelize(slices, max(1, reading))
         .mapPartitions(partial(_guarded, read_headers, job))
-        .groupByKey(tasks, _bucket)
+        .groupByKey(grouping, _bucket)
         .mapPartitions(partial(_guarded, decide_series, job))
-        .partitionBy(tasks, _bucket)
+        .partitionBy(cleaning, _bucket)
         .mapPartitions(partial(_guarded, deidentify, job))
         .collect()
     )
+    return sum(counts, Counter())
+
+
+def tasks_for(pending: int, shards: int, cores: int) -> tuple[int, int, int]:
+    """How many tasks read headers, group them by series, and clean instances."""
+    least = TASKS_PER_CORE * cores
+    grouping = max(least, -(-pending // HEADERS_PER_TASK))
+    cleaning = max(least, -(-pending // INSTANCES_PER_TASK))
+    return min(MAX_TASKS, max(least, shards)), min(MAX_GROUPING_TASKS, grouping), min(MAX_TASKS, cleaning)
 
 
 def read_headers(job: SparkJob, slices: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Header]]:

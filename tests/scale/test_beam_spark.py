@@ -56,7 +56,8 @@ def test_beam_on_a_spark_cluster_gives_what_beam_gives(reference: tuple[Path, Pa
     inputs, output, secret, _ = reference
     pool, job = open_port(), open_port()
     worker_pool = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={pool}"]
-    with cluster.standalone(tmp_path, python=python) as spark, serving(worker_pool, pool, tmp_path / "pool.log"):
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the pool starts its workers as 'python'
+    with cluster.standalone(tmp_path, python=python) as spark, serving(worker_pool, pool, tmp_path / "pool.log", PATH=path):
         home = Path(python).parent.parent / "lib"
         [home] = home.glob("python3.*/site-packages/pyspark")
         server = [str(cluster.ROOT / "configs" / "beam-spark" / "job-server.sh"), jars, spark.master, str(job)]
