@@ -26,7 +26,7 @@ def write_shards(store: Store, folder: str, items: Iterable[Source | Header]) ->
             lines.clear()
 
     for item in items:
-        lines.append(json.dumps({"source" if isinstance(item, Source) else "finished": asdict(item)}, ensure_ascii=False))
+        lines.append(json.dumps({"source" if isinstance(item, Source) else "finished": asdict(item)}))
         if len(lines) >= SHARD_LINES:
             flush()
     flush()
@@ -35,7 +35,7 @@ def write_shards(store: Store, folder: str, items: Iterable[Source | Header]) ->
 
 def read_shard(store: Store, uri: str) -> Iterator[Source | Header]:
     """The items of one shard."""
-    for line in store.read_all(uri, MAX_SHARD_BYTES).decode().splitlines():
+    for line in store.read_all(uri, MAX_SHARD_BYTES).decode().split("\n"):
         record = json.loads(line)
         if "source" in record:
             yield Source(**record["source"])

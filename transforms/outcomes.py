@@ -6,15 +6,23 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from pydicom.uid import UID_dictionary
 
 from transforms.errors import Code
 from transforms.types import Evaluation, Finding, FrameDecision, Header, Outcome, SeriesDecision, Status, Work
 
-_CODE_STRING = re.compile(r"[A-Z0-9_ ]{0,16}")
-_STANDARD_UID = re.compile(r"1\.2\.840\.10008\.[0-9.]{1,50}")
+_MODALITIES = """
+AR AS ASMT AU BDUS BI BMD CD CF CFM CP CR CS CT CTPROTOCOL DD DF DG DM DMS DOC DS DX EC ECG EEG EMG EOG EPS ES FA FID FS GM HC HD IO IOL IVOCT
+IVUS KER KO LEN LP LS M3D MA MG MR MS NM OAM OCT OP OPM OPR OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR PT PX REG RESP RF RG RTDOSE RTIMAGE
+RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SEG SM SMR SR SRF ST STAIN TEXTUREMAP TG US VA VF XA XAPROTOCOL XC
+"""
+_KNOWN_MODALITIES = frozenset(_MODALITIES.split())
+"""Defined and retired terms of Modality (PS3.3 C.7.3.1.1.1): anything else in it may be a name."""
+_MOST = 2**31 - 1
+"""The columns of counts have 32 bits; a header may say any number."""
 
 Hash = Callable[[str, str], str]
 """Keyed hash of (kind, value) in hexadecimal."""
@@ -29,8 +37,8 @@ def work_outcome(work: Work, keyed: Hash) -> Outcome:
     findings = work.findings if saved else ()
     instance = {
         **_instance(work.header, work.status, work.code, work.stage, work.detail),
-        "rows": work.shape[0] if work.shape else None,
-        "columns": work.shape[1] if work.shape else None,
+        "rows": _count(work.shape[0]) if work.shape else None,
+        "columns": _count(work.shape[1]) if work.shape else None,
         "save_condition_series_agg": work.decision.save,
         "url_deid": work.url_deid or None,
         **_new_ids(new),
@@ -63,13 +71,17 @@ def _instance(header: Header, status: Status, code: str, stage: str, detail: str
         "code": str(code) or None,
         "stage": stage or None,
         "detail": detail or None,
-        "modality": header.modality if _CODE_STRING.fullmatch(header.modality) else None,
-        "sop_class": header.sop_class if _STANDARD_UID.fullmatch(header.sop_class) else None,
-        "transfer_syntax": header.transfer_syntax if _STANDARD_UID.fullmatch(header.transfer_syntax) else None,
-        "frames": header.frames,
+        "modality": header.modality if header.modality in _KNOWN_MODALITIES else None,
+        "sop_class": header.sop_class if header.sop_class in UID_dictionary else None,
+        "transfer_syntax": header.transfer_syntax if header.transfer_syntax in UID_dictionary else None,
+        "frames": _count(header.frames),
         "bytes_in": header.size,
         "save_condition": header.save,
     }
+
+
+def _count(number: int) -> int | None:
+    return number if 0 <= number <= _MOST else None
 
 
 def _entity(instance_id: str, finding: Finding, keyed: Hash) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _MIN_WIDE_CHARACTERS = 2
 _MIN_BINARY_CHARACTERS = 6
 _MIN_FREE_DIGITS = 6
 _STANDARD_ROOT = "1.2.840.10008."
-_NUMBERS = frozenset({b"AT", b"FD", b"FL", b"OD", b"OF", b"OL", b"OV", b"OW", b"SL", b"SS", b"SV", b"UL", b"US", b"UV", b"SQ"})
+_BINARY = frozenset({b"AT", b"FD", b"FL", b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SL", b"SS", b"SV", b"UL", b"US", b"UV"})
 _FREE_TEXT = frozenset({b"PN", b"LT", b"ST", b"UT", b"UC", b"UR", b"UN"})
 _SHORT_TEXT = frozenset({b"LO", b"SH", b"AE"})
 _DATES = frozenset({b"DA", b"DT", b"TM"})
@@ -105,7 +105,7 @@ def _identifying(found: Walk, identifiers: Iterable[str], allowed: frozenset[int
     if not hits:
         return
     for index, element in enumerate(found.elements):
-        if element.tag in PIXEL_TAGS or element.tag in allowed or element.vr in _NUMBERS:
+        if element.tag in PIXEL_TAGS or element.tag in allowed or element.vr == b"SQ":
             continue
         value = found.value(element).lower()
         if any(_matters(identifier, element) and _as_word(value, needles) for identifier, needles in hits):
@@ -123,11 +123,11 @@ def _matters(identifier: str, element: Element) -> bool:
 
     Free text: always. Names of things (LO, SH, AE): unless it is a word of the standard itself, such as a patient named Long.
     Codes (CS): unless it is such a word, or one of its coded concepts. Numbers as text: only those longer than numbers usually are.
-    Dates: no number, since other dates may be equal.
+    Dates: no number, since other dates may be equal. Binary values: what is too long to be there by chance, whatever the VR says of them.
     """
     if element.tag & 0x00010000 or element.vr in _FREE_TEXT:
         return True
-    if element.vr == b"OB":
+    if element.vr in _BINARY:
         return len(identifier) >= _MIN_BINARY_CHARACTERS
     if element.vr in _SHORT_TEXT:
         return identifier.casefold() not in _vocabulary()

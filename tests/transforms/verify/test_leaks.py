@@ -61,6 +61,9 @@ def test_a_clean_file_is_clean() -> None:
         (0x00181400, "LO", "Mustermann"),
         (0x00181023, "UN", b"Erika "),
         (0x00180015, "CS", "MUSTERMANN"),
+        (0x00281201, "OW", b"Mustermann^Erika"),
+        (0x00281201, "OW", "Mustermann".encode("utf-16-le")),
+        (0x56000020, "OF", b"MUSTERMANN^ERIKA"),
     ],
 )
 def test_finds_an_identifier_in_every_kind_of_element(tag: int, vr: str, value: object) -> None:
@@ -114,6 +117,7 @@ def test_finds_what_hides_in_meta_preamble_and_deflated_data() -> None:
         ("HeadNeck", 0x00180015, "CS", "HEADNECK"),
         ("4711", 0x00180050, "DS", "4711"),
         ("4711", 0x00280106, "US", 0x3437),
+        ("Erika", 0x00281201, "OW", b"\1\2Erika\1\2\3"),
         ("123456", 0x0020000E, "UI", "2.25.9123456789"),
         ("19740312", 0x00080020, "DA", "19740312"),
         ("Jo", 0x00081030, "LO", "Jo"),
