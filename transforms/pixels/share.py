@@ -24,7 +24,7 @@ INK = 0.25
 TOLERANCE = 0.25
 SHARE_ALIKE = 0.9
 RIM = 2
-MAX_PLACES = 500
+MAX_PLACES = 100
 
 Grey = NDArray[np.float32]
 
