@@ -15,7 +15,7 @@ from transforms.pixels.devices import Places, known_places
 from transforms.pixels.engines import registry
 from transforms.pixels.frames import FrameReader
 from transforms.pixels.full import full_look
-from transforms.pixels.geometry import grown, share_covered
+from transforms.pixels.geometry import grown, share_covered, to_edge
 from transforms.pixels.info import pixel_info
 from transforms.pixels.look import Look
 from transforms.pixels.share import Memory, Seen
@@ -202,7 +202,7 @@ class PixelCleaner:
 
     def _boxes(self, item: Sighting, frame: int, job: _Job, action: str, entity_type: str, rule: str) -> Iterator[Finding]:
         for piece in item.pieces:
-            box = grown(piece, self._policy.padding + min(piece.w, piece.h) // 8, job.reader.info.shape)
+            box = to_edge(grown(piece, self._policy.padding + min(piece.w, piece.h) // 8, job.reader.info.shape), job.reader.info.shape)
             yield Finding(
                 action,
                 frame=frame,

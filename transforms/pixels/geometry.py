@@ -13,6 +13,7 @@ from transforms.types import Box
 Quad = NDArray[np.float32]
 """4 x 2 corners (x, y): top left, top right, bottom right, bottom left."""
 
+EDGE = 4
 TILT = 0.06
 """Rise per length above which the upright box of a line holds much that is not the line."""
 
@@ -71,6 +72,14 @@ def grown(box: Box, margin: int, shape: tuple[int, int]) -> Box:
     rows, columns = shape
     left, top = max(box.x - margin, 0), max(box.y - margin, 0)
     return Box(left, top, min(box.x + box.w + margin, columns) - left, min(box.y + box.h + margin, rows) - top)
+
+
+def to_edge(box: Box, shape: tuple[int, int]) -> Box:
+    """``box``, up to the edge of the frame (rows, columns) where it nearly reaches it: text stands there that the edge cuts."""
+    left, top = (0 if box.x <= EDGE else box.x), (0 if box.y <= EDGE else box.y)
+    right = shape[1] if box.x + box.w >= shape[1] - EDGE else box.x + box.w
+    bottom = shape[0] if box.y + box.h >= shape[0] - EDGE else box.y + box.h
+    return Box(left, top, right - left, bottom - top)
 
 
 def share_covered(box: Box, boxes: Sequence[Box]) -> float:

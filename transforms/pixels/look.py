@@ -27,6 +27,8 @@ MARGIN = 14
 SURE = 0.7
 SURE_CELLS = 3
 FILLED = 0.4
+LINE_CELLS = 6
+LINE_FILL = 0.6
 TURNED = 1.5
 TURN_SUPPORT = 0.6
 SECOND_SCALE = 2.0
@@ -62,7 +64,15 @@ class Look:
             missed = [spot for spot in seen.without(boxes).spots(SURE) if spot.sure >= SURE_CELLS and spot.fill >= FILLED]
             more = self._detect(picture, seen, _tiles(missed, picture.shape), SECOND_SCALE, style, boxes)
             found = completed([*found, *more], seen) if more else found
-        return found
+        return found + self._unread(seen, found)
+
+    def _unread(self, seen: Heat, found: Sequence[Sighting]) -> list[Sighting]:
+        """Lines that triage alone is sure of, faint ones above all: they count on frames where other text is certain."""
+        if len(found) < COMPANY:
+            return []
+        rest = seen.without([box for item in found for box in item.pieces]).spots(SURE)
+        lines = [spot for spot in rest if spot.sure >= LINE_CELLS and spot.fill >= LINE_FILL and spot.box.w >= 2 * spot.box.h]
+        return [Sighting(spot.box, (spot.box,), 0.0, spot.peak, score=spot.peak) for spot in lines]
 
     def _detect(
         self,
