@@ -39,18 +39,23 @@ def check_same(earlier: dict[str, Any] | None, settings: dict[str, str]) -> None
         return
     differing = [key for key, value in settings.items() if earlier.get("settings", {}).get(key) != value]
     if differing:
-        raise ConfigError(
-            f"the output was made with another {', '.join(differing)}; use another output, or --redo to do all again"
-        )
+        raise ConfigError(f"the output was made with another {', '.join(differing)}; use another output, or --redo to do all again")
 
 
-def finished(store: Store, output: str) -> dict[str, Header]:
-    """Headers of the inputs that earlier runs finished, by URI; the latest run counts."""
+def redo_since(earlier: dict[str, Any] | None, run_id: str, *, redo: bool) -> str:
+    """The run with which the present run began to do all again: itself, or one that did not come to its end; '' when there is none."""
+    if redo:
+        return run_id
+    return str(earlier.get("redo_since") or "") if earlier is not None and earlier.get("state") != "finished" else ""
+
+
+def finished(store: Store, output: str, since: str = "") -> dict[str, Header]:
+    """Headers of the inputs that earlier runs finished, by URI; the latest run counts, and none before the run ``since``."""
     columns = ["instance_id", "url", "status", "code", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
     found: dict[str, tuple[str, Header]] = {}
     for table in audit.read(store, output, "restricted/crosswalk", [*columns, "save_condition", "run_id"]):
         for row in table.to_pylist():
-            if found.get(row["url"], ("",))[0] > row["run_id"]:
+            if row["run_id"] < since or found.get(row["url"], ("",))[0] > row["run_id"]:
                 continue
             if row["code"] in PASSING:
                 found.pop(row["url"], None)
@@ -70,9 +75,13 @@ def finished(store: Store, output: str) -> dict[str, Header]:
     return {url: header for url, (_, header) in found.items()}
 
 
-def saved_urls(store: Store, output: str) -> set[str]:
-    """URIs of the files that the output's crosswalk says were saved."""
-    urls: set[str] = set()
-    for table in audit.read(store, output, "restricted/crosswalk", ["url_deid"]):
-        urls.update(url for url in table["url_deid"].to_pylist() if url)
-    return urls
+def superseded_urls(store: Store, output: str) -> set[str]:
+    """URIs of saved files whose input a later run did again, with another end or under another name. Known until the audit is compacted."""
+    latest: dict[str, str] = {}
+    saved: list[tuple[str, str, str]] = []
+    for table in audit.read(store, output, "restricted/crosswalk", ["url", "run_id", "url_deid"]):
+        for url, run_id, url_deid in zip(*(table[name].to_pylist() for name in ("url", "run_id", "url_deid")), strict=True):
+            latest[url] = max(latest.get(url, ""), run_id)
+            if url_deid:
+                saved.append((url, run_id, url_deid))
+    return {name for _, _, name in saved} - {name for url, run_id, name in saved if latest[url] == run_id}

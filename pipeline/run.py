@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -75,31 +75,34 @@ def execute(settings: Settings) -> Summary:
     earlier = history.load_run(settings.store, settings.output)
     if not settings.redo:
         history.check_same(earlier, fingerprint)
-    sources = list(expand(settings.inputs, settings.store, settings.output))
-    known = {} if settings.redo else history.finished(settings.store, settings.output)
-    pending = [source for source in sources if source.uri not in known]
     run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    since = history.redo_since(earlier, run_id, redo=settings.redo)
+    settings = replace(settings, redo=bool(since))
+    sources = list(expand(settings.inputs, settings.store, settings.output))
+    known = history.finished(settings.store, settings.output, since)
+    pending = [source for source in sources if source.uri not in known]
     record: dict[str, Any] = {
         "run_id": run_id,
         "state": "running",
         "policy": settings.policy.name,
+        "redo_since": since,
         "settings": fingerprint,
         "configuration": settings.policy.model_dump(mode="json", exclude={"save_conditions"}),  # a condition may name a patient
         "runner": settings.runner,
         "workers": settings.workers,
         "versions": {name: _version(name) for name in PACKAGES},
     }
-    before = history.saved_urls(settings.store, settings.output) if settings.redo else set()
     if pending:
         history.save_run(settings.store, settings.output, record)
-        if not _persist(settings, run_id, pending, known.values()):
+        if not _persist(settings, run_id, since, pending, known.values()):
             history.save_run(settings.store, settings.output, record | {"state": "launched"})
             return Summary(run_id, len(sources), {status.value: 0 for status in Status}, 0, len(pending), launched=True)
     unfinished = bool(pending) or (earlier is not None and earlier.get("state") != "finished")
     if unfinished:  # of this run, or of one that died or was only launched
+        if since:
+            for stale in sorted(history.superseded_urls(settings.store, settings.output)):
+                settings.store.delete(stale)
         compact(settings.store, settings.output)
-        for stale in sorted(before - history.saved_urls(settings.store, settings.output)):
-            settings.store.delete(stale)
     counts, unaccounted = reconcile(settings, identity, [source.uri for source in sources])
     summary = Summary(run_id, len(sources), counts, unaccounted, len(pending), round(time.monotonic() - started, 3))
     if unfinished:
@@ -125,7 +128,7 @@ def reconcile(settings: Settings, identity: Identity, uris: Iterable[str]) -> tu
     return counts, unaccounted
 
 
-def _persist(settings: Settings, run_id: str, pending: list[Source], known: Iterable[Header]) -> bool:
+def _persist(settings: Settings, run_id: str, since: str, pending: list[Source], known: Iterable[Header]) -> bool:
     """`_launch`, and once more over what is missing when a worker process dies.
 
     Raises:
@@ -135,11 +138,11 @@ def _persist(settings: Settings, run_id: str, pending: list[Source], known: Iter
         try:
             return _launch(settings, run_id, pending, known)
         except beam_local.WorkerDiedError:
-            if settings.redo or attempt + 1 == WORKER_DEATHS:
+            if attempt + 1 == WORKER_DEATHS:
                 raise DeidError(
                     Code.INTERNAL, "a worker process was killed or ran out of memory; run the same again, with fewer --workers"
                 ) from None
-        finished = history.finished(settings.store, settings.output)
+        finished = history.finished(settings.store, settings.output, since)
         pending, known = [source for source in pending if source.uri not in finished], list(finished.values())
     return True
 

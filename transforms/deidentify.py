@@ -88,6 +88,7 @@ class Deidentifier:
         self.tags = TagDeidentifier(policy.tags, identity, self.pii)
         self.pixels = PixelCleaner(policy.pixels, policy.limits, self.pii)
         self._written: set[str] = set()
+        self._taken = frozenset[str]()
 
     # -- headers ------------------------------------------------------------------------------------------------------------------
 
@@ -139,9 +140,7 @@ class Deidentifier:
         wanted: list[Header] = []
         for header in members:
             keep = header.save if self.policy.series_aggregation == "instance" else decision.save
-            if header.finished is not None:
-                continue
-            if keep:
+            if keep or header.finished is not None:
                 wanted.append(header)
             else:
                 yield self._ended(header_outcome(header, Status.FILTERED, Code.SAVE_CONDITION, "save_conditions", decision=decision))
@@ -156,7 +155,7 @@ class Deidentifier:
 
     def mask_text(self, chunk: Chunk) -> Iterator[Work]:
         """Read the instances of a chunk and hide burned-in text; one Work per instance, in order."""
-        self._written = set()
+        self._written, self._taken = set(), chunk.taken
         works = [Work(header, chunk.decision) for header in chunk.headers]
         for work in works:
             self._stage(work, "read", self._read)
@@ -217,7 +216,7 @@ class Deidentifier:
         """One SOP Instance, one file: equal content a second time is a duplicate, different content a conflict."""
         patient, study, series, instance = work.new_ids
         uri = self._store.join(self._instances, patient, study, series, f"{instance}.dcm")
-        sibling = uri in self._written
+        sibling = uri in self._written or work.header.sop_uid in self._taken
         if self._overwrite and not sibling:
             self._store.write_atomic(uri, work.encoded)
         elif not self._store.write_if_absent(uri, work.encoded):

@@ -70,11 +70,15 @@ class SeriesDecision:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Instances of one series that are read and cleaned together, so that they can share what they learn about where text sits."""
+    """Instances of one series that are read and cleaned together, so that they can share what they learn about where text sits.
+
+    ``taken`` are those of their SOP Instance UIDs under which an earlier run saved another input.
+    """
 
     key: str
     headers: tuple[Header, ...]
     decision: SeriesDecision
+    taken: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, order=True)

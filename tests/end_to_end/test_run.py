@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import duckdb
 import pydicom
 import pytest
 
+from pipeline import run
 from pipeline.cli import main
 from tests.end_to_end import archive
 
@@ -168,6 +170,40 @@ def test_redo_under_another_secret_leaves_nothing_of_the_old_one(tmp_path: Path,
     assert len(new) == 2
     assert not set(old) & set(new)
     assert len(rows(tmp_path / "out", "audit/instances")) == 2
+
+
+def test_a_redo_that_died_is_continued_as_one(tmp_path: Path, secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive.series(tmp_path / "in", 3)
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    old = tree(tmp_path / "out")
+    secret_file.write_text("another secret, also long enough")
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "_persist", lambda *_: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo")
+    assert tree(tmp_path / "out") == old
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    new = tree(tmp_path / "out")
+    assert len(new) == 3
+    assert not set(old) & set(new)
+
+
+def test_a_copy_of_what_an_earlier_run_saved_is_a_duplicate(tmp_path: Path, secret_file: Path) -> None:
+    [first] = archive.series(tmp_path / "in", 1)
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    shutil.copy(first, tmp_path / "in" / "a_copy")
+    other = pydicom.dcmread(first)
+    other.KVP = 99
+    other.save_as(tmp_path / "in" / "another")
+    saved = tree(tmp_path / "out")
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    found = rows(tmp_path / "out", "restricted/crosswalk", "url, status, code")
+    assert {(Path(str(url)).name, status, code) for url, status, code in found} == {
+        (first.name, "saved", None),
+        ("a_copy", "filtered", "duplicate"),
+        ("another", "quarantined", "conflicting_duplicate"),
+    }
+    assert tree(tmp_path / "out") == saved
 
 
 def test_save_conditions_decide_by_series(tmp_path: Path, secret_file: Path) -> None:

@@ -38,6 +38,12 @@ def test_aggregation_names_those_that_did_not_pass(aggregation: str, saves: list
     assert decision.disabling_uris == tuple(f"uri{number:04}" for number, save in enumerate(saves) if not save)
 
 
+def test_a_chunk_knows_which_of_its_instances_are_taken() -> None:
+    headers = [header(1, sop="a", finished="saved"), header(2, sop="b", finished="quarantined"), header(3, sop="a"), header(4, sop="b")]
+    found = list(chunks(headers, decide(headers, "instance"), LimitsPolicy(chunk_instances=1)))
+    assert [(chunk.headers[0].sop_uid, chunk.taken) for chunk in found] == [("a", {"a"}), ("b", frozenset())]
+
+
 def test_finished_instances_decide_but_are_in_no_chunk() -> None:
     headers = [header(1, finished="saved"), header(2, save=False, finished="filtered"), header(3)]
     decision = decide(headers, "all")
