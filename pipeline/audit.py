@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.storage import Store
@@ -91,6 +92,7 @@ CROSSWALK = pa.schema(
     ]
 )
 TABLES: dict[str, pa.Schema] = {"audit/instances": INSTANCES, "audit/entities": ENTITIES, "restricted/crosswalk": CROSSWALK}
+TOTALS = ("frames", "bytes_in", "bytes_out", "frames_masked", "boxes_masked", "entities")
 
 
 class AuditWriter:
@@ -156,3 +158,14 @@ def count_status(tables: Iterable[pa.Table]) -> dict[str, int]:
         for item in table["status"].value_counts().to_pylist():
             counts[item["values"]] = counts.get(item["values"], 0) + item["counts"]
     return counts
+
+
+def totals(store: Store, output: str, run_id: str) -> dict[str, float]:
+    """What a run did, added up over its rows: frames, bytes, and seconds of all workers by stage; retries add nothing."""
+    columns = [name for name in INSTANCES.names if name in TOTALS or name.startswith("seconds_")]
+    sums = dict.fromkeys(columns, 0.0)
+    for table in read(store, output, "audit/instances", [*columns, "run_id"]):
+        mine = table.filter(pc.equal(table["run_id"], run_id))
+        for name in columns:
+            sums[name] += pc.sum(mine[name]).as_py() or 0
+    return {name: round(value, 3) if name.startswith("seconds_") else int(value) for name, value in sums.items()}
