@@ -107,7 +107,8 @@ def execute(settings: Settings) -> Summary:
     summary = Summary(run_id, len(sources), counts, unaccounted, len(pending), round(time.monotonic() - started, 3))
     if unfinished:
         record |= {"state": "finished", "inputs": summary.inputs, "done": summary.done, "counts": counts, "unaccounted": unaccounted}
-        history.save_run(settings.store, settings.output, record | {"seconds": summary.seconds})
+        record |= {"seconds": summary.seconds, "totals": audit.totals(settings.store, settings.output, run_id)}
+        history.save_run(settings.store, settings.output, record)
     return summary
 
 
