@@ -180,6 +180,11 @@ class Known(Protocol):
         """Strings that identify a device; a policy may retain them."""
         ...
 
+    @property
+    def dates(self) -> tuple[str, ...]:
+        """Dates of the header, ``YYYYMMDD``; a policy may retain them."""
+        ...
+
 
 class PiiFinder(Protocol):
     """Finds what identifies a person in text. Implemented by `transforms.text`; handed to other rooms by the composer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from transforms.types import Dataset
 
 _CHARSET = BaseTag(0x00080005)
 _UTF8 = ("UTF8",)
+_TERM = re.compile(r"ISO[-_ ]?(?:2022[-_ ]?)?IR[-_ ]?\d{1,3}|GB18030|GBK|UTF-?8")
 
 
 def to_utf8(ds: Dataset, encodings: Sequence[str] = DEFAULT_ENCODINGS, *, nested: bool = False) -> None:
@@ -40,6 +42,12 @@ def to_utf8(ds: Dataset, encodings: Sequence[str] = DEFAULT_ENCODINGS, *, nested
     else:
         elements[_CHARSET] = raw(_CHARSET, "CS", b"ISO_IR 192", None)
     ds.set_original_encoding(*ds.original_encoding, list(_UTF8))  # so that pydicom takes the new bytes for what they are
+
+
+def terms(text: str) -> str:
+    """The terms of a SpecificCharacterSet (PS3.3 C.12.1.1.2) without what cannot be one, with the misspellings that readers accept."""
+    values = [value.strip(" \0") for value in text.split("\\")]
+    return "\\".join(value for value in values if not value or _TERM.fullmatch(value)).rstrip("\\")
 
 
 def _vr(element: Any) -> str:

@@ -12,11 +12,12 @@ from pydicom.tag import BaseTag
 
 from transforms.policy import TagsPolicy
 from transforms.tags.rules import TABLE
-from transforms.tags.values import DEFAULT_ENCODINGS, encode, raw
+from transforms.tags.values import DEFAULT_ENCODINGS, encode, raw, text_of
 from transforms.types import Dataset, PixelReport
 
 IMPLEMENTATION_CLASS_UID = "2.25.318467291083756120942817365208491730562"
 IMPLEMENTATION_VERSION_NAME = "DICOM_DEID_0_1"
+_BURNED_IN = BaseTag(0x00280301)
 METHODS = {
     "basic": ("113100", "Basic Application Confidentiality Profile"),
     "pixels": ("113101", "Clean Pixel Data Option"),
@@ -55,7 +56,9 @@ def write_claims(ds: Dataset, policy: TagsPolicy, took_effect: Collection[str], 
     if names:
         ds.add_new(0x00120064, "SQ", Sequence([_code(*METHODS[name]) for name in names]))
     if cleaned:
-        _put(ds, 0x00280301, "CS", "NO")
+        _put(ds, _BURNED_IN, "CS", "NO")
+    elif _BURNED_IN in ds._dict and text_of(ds._dict[_BURNED_IN], DEFAULT_ENCODINGS, "CS").strip() not in ("YES", "NO", ""):
+        del ds._dict[_BURNED_IN]
 
 
 def write_file_meta(ds: Dataset) -> None:

@@ -27,6 +27,13 @@ def is_valid(vr: str, text: str) -> bool:
     return shift(vr, text, 0) is not None
 
 
+def written(date: str) -> tuple[str, ...]:
+    """A date ``YYYYMMDD`` in the forms in which it is likely to stand in a text."""
+    year, month, day = date[:4], date[4:6], date[6:8]
+    orders = ((year, month, day), (day, month, year), (month, day, year))
+    return (date, *(separator.join(order) for order in orders for separator in "-./"))
+
+
 def cap_age(text: str) -> str | None:
     """An AS, with ages over 89 years as 90 (45 CFR 164.514(b)(2)(i)(C)); None when it is not of its VR."""
     match = _AS.fullmatch(text.strip(" \0"))

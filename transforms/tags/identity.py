@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-STANDARD_UID_ROOT = "1.2.840.10008."
+from pydicom.uid import UID_dictionary
+
 MIN_SECRET_BYTES = 16
 
 
@@ -28,8 +29,11 @@ class Identity:
         return self.digest(kind, value).hex()[:length]
 
     def uid(self, value: str) -> str:
-        """A ``2.25.`` UID (PS3.5 B.2) for ``value``; standard UIDs (1.2.840.10008.…) come back unchanged, an empty value stays empty."""
-        if not value or value.startswith(STANDARD_UID_ROOT):
+        """A ``2.25.`` UID (PS3.5 B.2) for ``value``; UIDs of the standard (PS3.6 A) come back unchanged, an empty value stays empty.
+
+        Others below the root of the standard are no UIDs of the standard: somebody made them up, and they may hold anything.
+        """
+        if not value or value in UID_dictionary:
             return value
         return f"2.25.{int.from_bytes(self.digest('uid', value)[:16], 'big')}"
 

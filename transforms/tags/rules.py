@@ -9,6 +9,7 @@ from functools import lru_cache
 from pydicom.datadict import DicomDictionary
 
 from transforms.policy import TagAction, TagRule, TagsPolicy
+from transforms.tags import beyond
 from transforms.tags.iod import attribute_type, needs_references
 from transforms.tags.match import matches
 from transforms.tags.structured import VALUES
@@ -182,7 +183,10 @@ class Rules:
     def _basic(self, step: Step, parent: int, sop_class: str) -> Step:
         row = by_tag().get(step.tag)
         if row is None:
-            return self._unlisted(step, parent)
+            row = beyond.row(step.keyword, step.vr)
+            if row is None:
+                return self._unlisted(step, parent)
+            step = replace(step, detector=beyond.DETECTOR)
         chosen = {option: code for option, code in row.options.items() if option in self._options}
         if step.tag == _DOCUMENT:
             return self._document(step)
@@ -245,7 +249,7 @@ class Rules:
             return self._uid(step, "scan UI")
         if step.tag == _PATIENT_AGE:
             return replace(step, action=Action.AGE)
-        if step.vr in ("DA", "DT"):
+        if step.vr in ("DA", "DT") or step.keyword in beyond.CALENDARS:
             return self._date(step)
         if step.vr in TEXT_VRS - {"AS", "CS"}:
             return replace(step, action=Action.CLEAN)

@@ -14,7 +14,8 @@ from pydicom.values import convert_SQ
 
 from transforms.errors import Code, DeidError
 from transforms.tags.actions import AUDITED, Instance, apply_action
-from transforms.tags.dates import is_valid
+from transforms.tags.charset import terms
+from transforms.tags.dates import is_valid, written
 from transforms.tags.private import creators
 from transforms.tags.rules import ROOT, SITE, Action, Mode, Step
 from transforms.tags.structured import CONTENT_SEQUENCES, verdict
@@ -27,6 +28,7 @@ from transforms.tags.values import (
     STRING_VRS,
     TEXT_VRS,
     UID,
+    encode,
     encodings_of,
     raw,
     text_of,
@@ -81,7 +83,10 @@ class Walk:
         elements = ds._dict
         charset = elements.get(_CHARSET)
         if charset is not None:
-            encodings = encodings_of(text_of(charset, DEFAULT_ENCODINGS, "CS"))
+            text = text_of(charset, DEFAULT_ENCODINGS, "CS")
+            encodings = encodings_of(text)
+            if (known := terms(text)) != text:
+                elements[charset.tag] = raw(_CHARSET, "CS", encode(known, (), "CS"), charset)
         steps = self._instance.rules.steps(parent, self._instance.sop_class, mode)
         private: list[BaseTag] = []
         for tag, element in list(elements.items()):
@@ -279,19 +284,20 @@ class Walk:
                 if tag in entry.dataset._dict and any(needle in folded for needle in hits):
                     self._remove(entry.dataset._dict, tag, entry.place, replace(entry.step, rule="identifier of the header"))
             elif entry.step.vr in NUMBER_STRINGS:
-                if folded.strip() in hits:
+                if any(value.strip(" \0") in hits for value in folded.split("\\")):
                     self._again(entry, entry.step.fallback)
             elif any(_counts(needle, folded, text, entry.step.vr) for needle in hits) or _is_overlong(text, entry.step.vr):
                 self._again(entry, Action.CLEAN)
 
     def _identifiers(self) -> list[str]:
-        """Identifying strings of the header, with those of places and devices unless the policy retains them."""
+        """Identifying strings of the header, with its dates and those of places and devices unless the policy retains them."""
         known = self._instance.known
         if known is None:
             return []
         places = () if "institution" in self._options else getattr(known, "places", ())
         stations = () if "device" in self._options else getattr(known, "stations", ())
-        return [*known.values, *places, *stations]
+        dates = () if self._instance.policy.dates == "keep" else known.dates
+        return [*known.values, *places, *stations, *(form for date in dates for form in written(date))]
 
     def _again(self, entry: Text, action: Action) -> None:
         step = replace(entry.step, rule="identifier of the header, or too long")

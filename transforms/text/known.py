@@ -32,6 +32,7 @@ class HeaderKnown:
         values: persons, identifiers and contacts, each distinctive enough that it proves a leak when an output has it as whole words.
         places: the same for institutions, which a policy may retain.
         stations: the same for station names and devices, which a policy may retain.
+        dates: ``YYYYMMDD``, which a policy may retain.
         words: folded word to entity type.
         weak: short parts of names that are words too; names only beside other evidence.
         codes: identifiers, dates and whole names of places, letters and digits only, without leading zeros, to entity type.
@@ -45,6 +46,7 @@ class HeaderKnown:
     values: tuple[str, ...] = field(default=(), repr=False)
     places: tuple[str, ...] = field(default=(), repr=False)
     stations: tuple[str, ...] = field(default=(), repr=False)
+    dates: tuple[str, ...] = field(default=(), repr=False)
     words: Mapping[str, str] = field(default_factory=dict, repr=False)
     weak: frozenset[str] = field(default=frozenset(), repr=False)
     codes: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -73,6 +75,7 @@ class _Index:
         self.values: dict[str, None] = {}
         self.places: dict[str, None] = {}
         self.stations: dict[str, None] = {}
+        self.dates: dict[str, None] = {}
         self.words: dict[str, str] = {}
         self.weak: set[str] = set()
         self.codes: dict[str, str] = {}
@@ -85,6 +88,7 @@ class _Index:
             values=tuple(self.values),
             places=tuple(self.places),
             stations=tuple(self.stations),
+            dates=tuple(self.dates),
             words=self.words,
             weak=frozenset(self.weak),
             codes=self.codes,
@@ -99,6 +103,7 @@ class _Index:
         if kind == "DATE":
             if len(digits := re.sub(r"\D", "", text)[:8]) == 8:
                 self.codes[digits] = "DATE_TIME"
+                self.dates.setdefault(digits)
             return
         plain = alnum(text)
         if len(plain) > 1 and plain not in _PLACEHOLDERS:

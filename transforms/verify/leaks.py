@@ -21,7 +21,6 @@ MIN_CHARACTERS = 4
 _MIN_WIDE_CHARACTERS = 2
 _MIN_BINARY_CHARACTERS = 6
 _MIN_FREE_DIGITS = 6
-_STANDARD_ROOT = "1.2.840.10008."
 _BINARY = frozenset({b"AT", b"FD", b"FL", b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SL", b"SS", b"SV", b"UL", b"US", b"UV"})
 _FREE_TEXT = frozenset({b"PN", b"LT", b"ST", b"UT", b"UC", b"UR", b"UN"})
 _SHORT_TEXT = frozenset({b"LO", b"SH", b"AE"})
@@ -113,7 +112,7 @@ def _identifying(found: Walk, identifiers: Iterable[str], allowed: frozenset[int
 
 
 def _counts(identifier: str) -> bool:
-    if identifier.startswith(_STANDARD_ROOT):
+    if identifier in UID_dictionary:
         return False
     return len(identifier) >= (MIN_CHARACTERS if identifier.isascii() else _MIN_WIDE_CHARACTERS)
 

@@ -165,3 +165,11 @@ def test_offsets_of_another_count_are_refused() -> None:
         encapsulation.assign(encapsulate([b"ab", b"cd"]), 5)
     assert error.value.code is Code.PIXELS_INCONSISTENT
     assert JPEG2000Lossless.is_encapsulated
+
+
+def test_an_error_shows_no_value_of_the_header() -> None:
+    ds = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    ds.PhotometricInterpretation, ds.SamplesPerPixel, ds.Columns = "SMITH JOHN 422", 3, 127
+    with pytest.raises(DeidError) as raised:
+        pixel_info(ds)
+    assert "SMITH" not in raised.value.detail
