@@ -6,6 +6,7 @@ waits. Here the job runs in a child process that gives up when that happens, so 
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -39,6 +40,12 @@ def run(job: Job, shards: Sequence[str], workers: int, extra: Sequence[str]) -> 
 
 
 def _run(job: Job, shards: list[str], workers: int, extra: list[str]) -> None:
+    if not os.environ.get("DICOM_DEID_DEBUG"):
+        # What Beam, its workers and native decoders print may show values; what failed is said by the exception.
+        logging.getLogger().addHandler(logging.NullHandler())
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 2)
+        os.close(nothing)
     from pipeline import beam
 
     silence()

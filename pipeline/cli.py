@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if arguments is None else arguments)
     argv, extra = _split(argv)
     module, options = _parse(argv, extra)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     if not os.environ.get("DICOM_DEID_DEBUG"):
         threading.excepthook = lambda _: None  # a thread's traceback could show values; the main thread says what failed
     try:
