@@ -81,9 +81,7 @@ def load_policy(path: str) -> Policy:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as exc:
-        raise ConfigError(
-            f"configuration '{path}': cannot be read ({exc.strerror}); expected a file such as configs/basic.yaml"
-        ) from exc
+        raise ConfigError(f"configuration '{path}': cannot be read ({exc.strerror}); expected a file such as configs/basic.yaml") from exc
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as exc:
