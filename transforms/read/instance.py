@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 from pydicom.dataelem import RawDataElement
 from pydicom.filereader import read_partial
@@ -13,10 +12,11 @@ from transforms.errors import Code, DeidError
 from transforms.policy import LimitsPolicy
 from transforms.read.elements import text_of
 from transforms.read.header import encoding_uid, splice
-from transforms.read.recognise import DEFLATED, recognise
+from transforms.read.recognise import DEFLATED, recognise, starts_like_a_data_set
 from transforms.types import Dataset, Header
 
 _HEAD_BYTES = 64 * 1024
+_REST_BYTES = 4096
 _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _UNDEFINED = 0xFFFFFFFF
 _REFERENCED_DEFLATE = frozenset({"1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
@@ -111,7 +111,10 @@ def _parse(data: bytes) -> tuple[Dataset, int]:
     if not len(dataset):
         raise DeidError(Code.DATASET_UNREADABLE, "no data element")
     if stopped:
-        return dataset, file.tell()
+        start = file.tell()
+        if not behind_pixels and data[start:].strip(b"\0\r\n "):
+            raise DeidError(Code.DATASET_UNREADABLE, f"a command or file meta element at byte {start} of {len(data)}, within the data set")
+        return dataset, start
     start, asked, found = file.last
     if asked != 8 or found == 8 or (not behind_pixels and data[start:].strip(b"\0\r\n ")):
         raise DeidError(Code.DATASET_UNREADABLE, f"truncated, or broken at byte {start} of {len(data)}")
@@ -120,6 +123,6 @@ def _parse(data: bytes) -> tuple[Dataset, int]:
 
 def _check_rest(data: bytes, end: int) -> None:
     """Refuse a file with a second data set; padding and other bytes that are no data set are left behind."""
-    rest: Any = memoryview(data)[end:]
-    if len(rest) > 132 and b"DICM" in bytes(rest[:4096]):
-        raise DeidError(Code.DATASET_UNREADABLE, f"another data set in {len(rest)} bytes behind the first")
+    size, head = len(data) - end, data[end : end + _REST_BYTES]
+    if (size > 132 and b"DICM" in head) or starts_like_a_data_set(head, size):
+        raise DeidError(Code.DATASET_UNREADABLE, f"another data set in {size} bytes behind the first")

@@ -45,7 +45,7 @@ def recognise(head: bytes, size: int) -> Layout:
     if not size:
         raise DeidError(Code.EMPTY, "0 bytes")
     start = MAGIC_OFFSET + 4 if head[MAGIC_OFFSET : MAGIC_OFFSET + 4] == b"DICM" else 0
-    if not start and not _plausible(head, size):
+    if not start and not starts_like_a_data_set(head, size):
         raise DeidError(Code.NOT_DICOM, "no DICM prefix, and the first bytes are no data elements")
     end, values = _meta(head, start)
     if values.get(0x0002, b"").startswith(DICOMDIR_CLASS) or head[end : end + 2] == b"\x04\x00":
@@ -71,7 +71,7 @@ def _meta(head: bytes, start: int) -> tuple[int, dict[int, bytes]]:
     return position, values
 
 
-def _plausible(head: bytes, size: int) -> bool:
+def starts_like_a_data_set(head: bytes, size: int) -> bool:
     """Whether a file without prefix starts like one: two data elements of group 0000, 0002 or 0008, in ascending order.
 
     ACR-NEMA files, data sets dumped without file meta information, and files that lost their preamble start so. Two elements, since the

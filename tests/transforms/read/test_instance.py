@@ -44,6 +44,19 @@ def test_two_data_sets_in_one_file_are_refused() -> None:
     assert refused(instance() + CT) == Code.DATASET_UNREADABLE
 
 
+@pytest.mark.parametrize("skipped", [132, CT.index(b"\x08\x00\x05\x00")])
+def test_a_second_data_set_without_its_beginning_is_refused(skipped: int) -> None:
+    with pytest.raises(DeidError, match="another data set"):
+        read_instance(CT + CT[skipped:], LIMITS)
+
+
+@pytest.mark.parametrize("stray", [b"\x02\x00\x16\x00AE\x04\x00NAME", b"\x00\x00\x10\x01US\x02\x00\x01\x00"])
+def test_a_data_set_that_is_cut_in_two_is_refused(stray: bytes) -> None:
+    at = CT.index(b"\x10\x00\x10\x00PN")
+    with pytest.raises(DeidError, match="within the data set"):
+        read_instance(CT[:at] + stray + CT[at:], LIMITS)
+
+
 @pytest.mark.parametrize("rest", [b"\0", b"\0" * 128, b"DOE^JANE 19700101" * 3, b"\0" * 4000 + b"DOE^JANE"])
 def test_bytes_behind_the_pixels_are_not_written_through(rest: bytes) -> None:
     ds = read_instance(CT + rest, LIMITS)
