@@ -11,6 +11,9 @@ from transforms.text.fold import LETTER, alnum, fold, look
 from transforms.text.vocabulary import Word, classify
 
 _LETTERS = re.compile(rf"{LETTER}+(?:['’]{LETTER}+)*")
+_NUMBER_OF_ID = re.compile(r"(?=.*[^\W\d_])\D*(\d{6,})\D*")
+"""``MRN7719023`` is written as 7719023, too."""
+_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d*")
 _PHONE = re.compile(r"\d[\d\s./()-]{3,}\d")
 ENTITY_OF_KIND = {"DEVICE": "ID", "STATION": "LOCATION"}
 _PLACEHOLDERS = frozenset(LISTS["PLACEHOLDER"])
@@ -152,6 +155,10 @@ class _Index:
         if len(set(plain)) > 2 and (len(plain) >= _MIN_DIGITS_VALUE or (len(plain) >= _MIN_VALUE and not plain.isdigit())):
             values.setdefault(text)
             values.setdefault(plain)
+        number = _NUMBER_OF_ID.fullmatch(text)
+        if number and len(set(number[1])) > 2 and not _DATE.fullmatch(number[1]):
+            self.codes[number[1]] = "ID"
+            values.setdefault(number[1])
 
     def _add_place(self, text: str, plain: str, entity: str, values: dict[str, None]) -> None:
         if len(plain) >= _MIN_VALUE and not classify(plain):

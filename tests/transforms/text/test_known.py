@@ -84,3 +84,19 @@ def test_it_takes_less_than_a_millisecond_once_seen(detector: PiiDetector) -> No
     for _ in range(50):
         detector.known([dataset])
     assert (time.process_time() - began) / 50 < 0.003  # 0.2 ms on an idle machine
+
+
+@pytest.mark.parametrize(("text", "number"), [("MRN7719023", "7719023"), ("QK-7734509/B", "7734509")])
+def test_the_number_of_an_identifier_is_known_without_its_letters(detector: PiiDetector, text: str, number: str) -> None:
+    dataset = Dataset()
+    dataset.PatientID = text
+    known = detector.known([dataset])
+    assert number in known.values
+    assert detector.find(f"see {number} again", known)
+
+
+@pytest.mark.parametrize("text", ["CT000001", "A20040119", "MR1234", "12-345678-9"])
+def test_a_number_that_is_no_identifier_by_itself_is_not_known(detector: PiiDetector, text: str) -> None:
+    dataset = Dataset()
+    dataset.PatientID = text
+    assert not {"000001", "20040119", "1234", "345678"}.intersection(detector.known([dataset]).values)
