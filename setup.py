@@ -9,6 +9,7 @@ EXTRAS = {
     "azure": ["adlfs>=2026.2"],
     "tesseract": ["pytesseract>=0.3.13"],
     "bench": ["dicom-anonymizer>=1.0.13", "faker>=30", "presidio-image-redactor>=0.0.56", "highdicom>=0.27"],
+    "train": ["jax>=0.4.30", "onnx>=1.16"],
     "dev": [
         "gcp-storage-emulator>=2024.8",
         "hypothesis>=6.100",
