@@ -65,9 +65,9 @@ def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:
         | "SpreadSources" >> beam.Reshuffle()
         | "ReadHeader" >> beam.ParDo(ReadHeaderDoFn(job.open)).with_output_types(OpenedHeader).with_outputs(OUTCOMES, main="opened")
     )
-    headers = opened.opened | "EvaluateSaveConditions" >> beam.ParDo(SaveConditionsDoFn(job.open))
+    headers = opened.opened | "EvaluateSaveConditions" >> beam.ParDo(SaveConditionsDoFn(job.open)).with_outputs(OUTCOMES, main="headers")
     decided = (
-        (headers, items[FINISHED])
+        (headers.headers, items[FINISHED])
         | "JoinFinished" >> beam.Flatten()
         | "GroupBySeries" >> beam.GroupByKey()
         | "DecideSeries" >> beam.ParDo(DecideSeriesDoFn(job.open)).with_outputs(OUTCOMES, main="chunks")
@@ -81,7 +81,8 @@ def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:
         | "Write" >> beam.ParDo(WriteDoFn(job.open))
     )
     # One writer per branch rather than one after a Flatten: each stays fused with what feeds it, so that rows are written as files are.
-    for label, outcomes in (("Unreadable", opened[OUTCOMES]), ("Filtered", decided[OUTCOMES]), ("Saved", saved)):
+    branches = {"Unreadable": opened[OUTCOMES], "Unevaluated": headers[OUTCOMES], "Filtered": decided[OUTCOMES], "Saved": saved}
+    for label, outcomes in branches.items():
         outcomes | f"WriteAudit{label}" >> beam.ParDo(WriteAuditDoFn(job.write_audit))
 
 

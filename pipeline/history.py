@@ -42,6 +42,19 @@ def check_same(earlier: dict[str, Any] | None, settings: dict[str, str]) -> None
         raise ConfigError(f"the output was made with another {', '.join(differing)}; use another output, or --redo to do all again")
 
 
+def check_all_given(store: Store, output: str, given: set[str], earlier: dict[str, Any] | None, settings: dict[str, str]) -> None:
+    """Refuse to redo a part of an output under other settings: the rest would stay as the old settings made it.
+
+    Raises:
+        ConfigError: inputs of the output are missing from those given.
+    """
+    if earlier is None or earlier.get("settings") == settings:
+        return
+    missing = finished(store, output).keys() - given
+    if missing:
+        raise ConfigError(f"--redo with other settings needs all inputs of the output; {len(missing)} of them are not given")
+
+
 def redo_since(earlier: dict[str, Any] | None, run_id: str, *, redo: bool) -> str:
     """The run with which the present run began to do all again: itself, or one that did not come to its end; '' when there is none."""
     if redo:

@@ -80,6 +80,8 @@ def execute(settings: Settings) -> Summary:
     settings = replace(settings, redo=bool(since))
     sources = list(expand(settings.inputs, settings.store, settings.output))
     known = history.finished(settings.store, settings.output, since)
+    if settings.redo:
+        history.check_all_given(settings.store, settings.output, {source.uri for source in sources}, earlier, fingerprint)
     pending = [source for source in sources if source.uri not in known]
     record: dict[str, Any] = {
         "run_id": run_id,
@@ -103,6 +105,9 @@ def execute(settings: Settings) -> Summary:
             for stale in sorted(history.superseded_urls(settings.store, settings.output)):
                 settings.store.delete(stale)
         compact(settings.store, settings.output)
+        _forget_work_list(settings, run_id)
+        if earlier is not None and earlier.get("state") == "launched":
+            _forget_work_list(settings, str(earlier["run_id"]))
     counts, unaccounted = reconcile(settings, identity, [source.uri for source in sources])
     summary = Summary(run_id, len(sources), counts, unaccounted, len(pending), round(time.monotonic() - started, 3))
     if unfinished:
@@ -151,9 +156,12 @@ def _persist(settings: Settings, run_id: str, since: str, pending: list[Source],
 def _launch(settings: Settings, run_id: str, pending: list[Source], known: Iterable[Header]) -> bool:
     """Run the engine over what is pending; whether it has done so, or was only launched."""
     store, output = settings.store, settings.output
-    shards = write_shards(store, join(output, "restricted", "manifests", run_id), [*pending, *known])
+    folder_of_run = join(output, "restricted", "manifests", run_id)
+    shards = write_shards(store, folder_of_run, [*pending, *known])
+    policy = join(folder_of_run, "policy.json")
+    store.write_atomic(policy, settings.policy.model_dump_json(exclude_unset=True).encode())
     with progress.shown(len(pending)) if settings.runner == "local" else nullcontext() as folder:
-        job = Job(run_id, settings.policy.model_dump_json(exclude_unset=True), settings.secret, output, store, settings.redo, folder)
+        job = Job(run_id, policy, settings.secret, output, store, settings.redo, folder)
         if settings.runner == "spark":
             with spark.session(settings.workers, settings.engine_options) as session:
                 spark.run(job, shards, len(pending), session)
@@ -164,9 +172,15 @@ def _launch(settings: Settings, run_id: str, pending: list[Source], known: Itera
 
             if not beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options)):
                 return False
-    for shard in shards:
-        store.delete(shard)
     return True
+
+
+def _forget_work_list(settings: Settings, run_id: str) -> None:
+    """Delete the work list of a run that is done: it holds input names."""
+    folder = join(settings.output, "restricted", "manifests", run_id)
+    if settings.store.is_folder(folder):
+        for source in list(settings.store.list_files(folder)):
+            settings.store.delete(source.uri)
 
 
 def _version(package: str) -> str | None:

@@ -178,7 +178,10 @@ def read_headers(job: SparkJob, slices: Iterable[tuple[str, int, int]]) -> Itera
                 audit.add(opened)
             else:
                 header = worker.evaluate(opened)
-                yield series_key(header), header
+                if isinstance(header, Outcome):
+                    audit.add(header)
+                else:
+                    yield series_key(header), header
     audit.flush()
 
 

@@ -23,7 +23,7 @@ class Job:
     """One run, as it travels to workers: no secret, no PHI, no input name.
 
     Attributes:
-        policy: canonical JSON of the policy.
+        policy: URI of the policy's JSON, in the restricted folder: a save condition may hold a value of a patient.
         secret: where the secret is, not the secret.
         progress: local folder where processes of one machine leave their counts, or None.
     """
@@ -49,7 +49,7 @@ class Job:
 def _open(job: Job) -> Deidentifier:
     silence()
     tick = Ticker(job.progress).tick if job.progress else None
-    policy = Policy.model_validate_json(job.policy)
+    policy = Policy.model_validate_json(job.store.read_all(job.policy))
     return Deidentifier(policy, Identity(resolve(job.secret)), job.store, job.output, overwrite=job.overwrite, on_event=tick)
 
 

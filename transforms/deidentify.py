@@ -112,10 +112,15 @@ class Deidentifier:
         self._on_event("header")
         return OpenedHeader(Source(source.uri, size), instance_id, fields)
 
-    def evaluate(self, opened: OpenedHeader) -> Header:
-        """Evaluate the save conditions; the result is all that the shuffle carries."""
+    def evaluate(self, opened: OpenedHeader) -> Header | Outcome:
+        """Evaluate the save conditions; the result is all that the shuffle carries. What cannot be evaluated is an outcome."""
         fields = opened.fields
-        evaluations = evaluate(self.policy.save_conditions, fields.dataset)
+        try:
+            evaluations = evaluate(self.policy.save_conditions, fields.dataset)
+        except Exception as exc:
+            code, detail = describe(exc)
+            blank = blank_header(opened.instance_id, opened.source.uri, opened.source.size or 0)
+            return self._ended(header_outcome(blank, Status.QUARANTINED, code, "save_conditions", detail))
         return Header(
             instance_id=opened.instance_id,
             uri=opened.source.uri,

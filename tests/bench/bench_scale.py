@@ -94,7 +94,8 @@ def bare(folder: Path) -> float:
     """Seconds of the same work as a loop over the composer's functions, without an engine, list, manifest or audit."""
     store = Store()
     policy = settings.load_policy(CONFIG)
-    job = Job("bare", policy.model_dump_json(exclude_unset=True), SecretRef("file", str(folder / "secret")), str(folder / "bare"), store)
+    (folder / "policy.json").write_text(policy.model_dump_json(exclude_unset=True))
+    job = Job("bare", str(folder / "policy.json"), SecretRef("file", str(folder / "secret")), str(folder / "bare"), store)
     started = time.monotonic()
     worker: Deidentifier = job.open()
     headers = [worker.evaluate(worker.open_header(source)) for source in store.list_files(str(folder / "in"))]  # type: ignore[arg-type]

@@ -231,3 +231,16 @@ def test_max_quarantined_is_fatal(tmp_path: Path, secret_file: Path) -> None:
     (tmp_path / "in" / "broken.dcm").write_bytes(archive.bundled("MR_truncated.dcm").read_bytes())
     assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
     assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--max-quarantined", "0") == 1
+
+
+def test_no_work_list_stays_behind(finished: tuple[Path, Path, Path, int]) -> None:
+    _, output, _, _ = finished
+    assert not [path for path in (output / "restricted" / "manifests").rglob("*") if path.is_file()]
+
+
+def test_a_redo_of_a_part_under_another_secret_is_refused(tmp_path: Path, secret_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    first, _ = archive.series(tmp_path / "in", 2)
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    secret_file.write_text("another secret, also long enough")
+    assert deid(first, tmp_path / "out", secret_file, "--redo") == 2
+    assert "1 of them are not given" in capfd.readouterr().err

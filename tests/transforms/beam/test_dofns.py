@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from transforms.beam.base import OUTCOMES
+from transforms.beam.coders import TransientCoder
 from transforms.beam.decide_series import DecideSeriesDoFn
 from transforms.beam.deidentify_tags import DeidentifyTagsDoFn
 from transforms.beam.mask_text import MaskTextDoFn
@@ -36,8 +36,8 @@ class FakeWorker:
     def open_header(self, source: Source) -> object:
         return outcome(source.uri, Status.FILTERED) if source.uri == "bad" else source.uri
 
-    def evaluate(self, opened: object) -> Header:
-        return GOOD
+    def evaluate(self, opened: object) -> Header | Outcome:
+        return outcome("odd", Status.QUARANTINED) if opened == "odd" else GOOD
 
     def decide_series(self, headers: Iterable[Header]) -> Iterator[Chunk | Outcome]:
         yield Chunk("key", tuple(headers), DECISION)
@@ -60,7 +60,7 @@ class FakeWorker:
 
 @pytest.fixture
 def pipeline() -> Iterator[beam.Pipeline]:
-    with TestPipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as test_pipeline:
+    with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as test_pipeline:
         yield test_pipeline
 
 
@@ -73,8 +73,10 @@ def test_read_header(pipeline: beam.Pipeline) -> None:
 
 
 def test_save_conditions_key_headers_by_series(pipeline: beam.Pipeline) -> None:
-    found = pipeline | beam.Create(["opened"]) | beam.ParDo(SaveConditionsDoFn(FakeWorker)) | beam.Values()
-    assert_that(found, equal_to([GOOD]), label="Headers")
+    opened = pipeline | beam.Create(["opened", "odd"])
+    found = opened | beam.ParDo(SaveConditionsDoFn(FakeWorker)).with_outputs(OUTCOMES, main="main")
+    assert_that(found.main | beam.Values(), equal_to([GOOD]), label="Headers")
+    assert_that(found[OUTCOMES] | beam.Map(lambda item: item.instance_id), equal_to(["odd"]), label="Unreadable")
 
 
 def test_decide_series(pipeline: beam.Pipeline) -> None:
@@ -98,9 +100,16 @@ def test_stages_follow_each_other(pipeline: beam.Pipeline) -> None:
 
 def test_outcomes_are_counted_by_status() -> None:
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
-        pipeline | beam.Create([Work(GOOD, DECISION)] * 3) | beam.ParDo(WriteDoFn(FakeWorker))
-    [counter] = pipeline.result.metrics().query()["counters"]
-    assert (counter.key.metric.namespace, counter.key.metric.name, counter.committed) == ("instances", "saved", 3)
+        works = pipeline | beam.Create([Chunk("key", (GOOD, GOOD, GOOD), DECISION)]) | beam.ParDo(MaskTextDoFn(FakeWorker))
+        works | beam.ParDo(WriteDoFn(FakeWorker))
+    counters = {item.key.metric.name: item.committed for item in pipeline.result.metrics().query()["counters"]}
+    assert {name: count for name, count in counters.items() if count} == {"saved": 3}
+
+
+def test_a_work_is_never_encoded() -> None:
+    with pytest.raises(TypeError, match="never leaves its worker"):
+        TransientCoder().encode(Work(GOOD, DECISION))
+    assert TransientCoder().estimate_size(Work(GOOD, DECISION)) == GOOD.size
 
 
 def test_audit_is_flushed_by_number_by_age_and_at_the_end() -> None:
