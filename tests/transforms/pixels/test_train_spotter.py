@@ -81,9 +81,9 @@ def test_the_shipped_network_finds_lines_and_leaves_clean_images_alone(images: d
     found = train_spotter.evaluate(SHIPPED, Generator(3, images, fonts(held_out=True)).pictures(30), clean)
     assert found.lines >= 40
     assert found.touched / found.lines >= 0.9
-    assert found.carried / found.lines >= 0.8
+    assert found.carried / found.lines >= 0.85
     assert found.clean >= 2
-    assert found.marked <= 0.02
+    assert found.marked <= 0.003
 
 
 def test_the_bounds_can_fail(images: dict[str, list[np.ndarray]], monkeypatch: pytest.MonkeyPatch) -> None:
