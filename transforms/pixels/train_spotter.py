@@ -9,8 +9,8 @@ code. Its data: 18,000 crops of 128 x 128 pixels (seeds 11 and 12, 9,000 each), 
 frames of the public test files of pydicom, pydicom-data, pylibjpeg-data, deid, highdicom and others. These are also in the corpus that the
 benchmarks read: what `tests.bench.bench_pixels` says of clean files of the corpus is in part said of images seen in training. Another 27
 images in 17 families were held out, by the rule of `spotter_data.is_held_out`, as were 800 of the crops. Its training: seed 0, 12 epochs
-of 537 steps of 32 crops (6,444 steps, 21 minutes on two cores), Adam with a rate that falls from 0.003 to 0.00001 along a cosine, JAX 0.10.2.
-No image with real burned-in text was used, and no second round on the cells that the network got wrong.
+of 537 steps of 32 crops (6,444 steps, 21 minutes on two cores), Adam with a rate that falls from 0.003 to 0.00001 along a cosine, with JAX
+0.10.2. No image with real burned-in text was used, and no second round on the cells that the network got wrong.
 
 Training is not reproducible bit by bit: the fonts and libraries of the machine and the order of sums in XLA change the weights. To judge a
 new network, compare ``--evaluate`` of both with the same arguments, then put it in place and run `tests.bench.bench_pixels` before and
