@@ -17,12 +17,14 @@ from typing import Any
 
 import duckdb
 import pydicom
+from pydicom.uid import UID_dictionary
 
 from pipeline.storage import Store
 from pipeline.verify_counts import Check
 from transforms.deidentify import find_leaks
 from transforms.errors import Code, DeidError
 from transforms.pixels.frames import FrameReader
+from transforms.pixels.hidden import strip
 from transforms.pixels.info import pixel_info
 from transforms.policy import LimitsPolicy, Policy, TagsPolicy
 from transforms.read.instance import read_instance  # silences pydicom, whose warnings quote values
@@ -137,7 +139,7 @@ class FileChecker:
         yield from _names(dataset, row)
         yield from _claims(dataset, tags, row)
         if not tags.retain_uids:
-            yield from (("uid", keyword) for keyword in _UIDS if not str(dataset.get(keyword, "")).startswith("2.25."))
+            yield from (("uid", keyword) for keyword in _UIDS if not _is_new(str(dataset.get(keyword, ""))))
         yield from _pixels(dataset, row, self.policy.limits)
         original = None
         if self.originals:
@@ -147,7 +149,7 @@ class FileChecker:
                 yield "original_unreadable", ""
         leaks = find_leaks(encoded, self.policy, _known(row, original, self.policy), (row.study_uid, row.series_uid, row.sop_uid))
         yield from ((leak.code if leak.code in CODES else "unreadable", leak.path) for leak in leaks)
-        if original is not None and row.frames_masked == 0 and _stored(original) != _stored(dataset):
+        if original is not None and row.frames_masked == 0 and not _same_pixels(original, dataset):
             yield "pixels_changed", "PixelData"
 
 
@@ -208,6 +210,19 @@ def _known(row: Saved, original: Dataset | None, policy: Policy) -> Known:
         original = pydicom.Dataset()
         original.PatientID = row.patient_id or ""
     return PiiDetector(policy.text).known([original])
+
+
+def _is_new(uid: str) -> bool:
+    """A UID of ours, or one that the standard itself gives to an instance, such as its colour palettes."""
+    return uid.startswith("2.25.") or uid in UID_dictionary
+
+
+def _same_pixels(original: Dataset, dataset: Dataset) -> bool:
+    """Whether PixelData is the original's, but for what is no part of any frame (`transforms.pixels.hidden`)."""
+    if _stored(original) == _stored(dataset):
+        return True
+    strip(original)
+    return bool(_stored(original) == _stored(dataset))
 
 
 def _stored(dataset: Dataset) -> Any:

@@ -29,7 +29,7 @@ MAX_PLACES = 100
 Grey = NDArray[np.float32]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Place:
     """A box of one frame and its content, with the text that was found there; None where there was none."""
 

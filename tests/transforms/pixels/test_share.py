@@ -10,6 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests.transforms.pixels.test_cleaner import clean, instance, pixels, report
+from transforms.pixels import share
 
 
 def slices(count: int, *, odd: int = -1, text: str = "", seed: int = 1) -> list[Dataset]:
@@ -46,6 +47,12 @@ def test_one_odd_slice_among_static_text_is_found() -> None:
     assert pixels(series[23])[0, 128:142, 64:190].max() < 1000
     assert all(pixels(dataset)[0, 14:28, 12:100].max() < 1000 for dataset in series)
     assert sum(result.frames[0].method.startswith("shared") for result in results) >= 38
+
+
+def test_places_beyond_the_bound_push_out_the_rarest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share, "MAX_PLACES", 2)
+    series = slices(6, odd=3, text="KAUFMAN 1943")
+    assert all(report(result).changed_frames == (0,) for result in clean(*series))
 
 
 def test_frames_with_the_same_bytes_are_looked_at_once() -> None:
