@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from tests.transforms.pixels.test_cleaner import clean, instance, pixels, report
 from transforms.pixels import share
+from transforms.types import Box
 
 
 def slices(count: int, *, odd: int = -1, text: str = "", seed: int = 1) -> list[Dataset]:
@@ -51,8 +52,13 @@ def test_one_odd_slice_among_static_text_is_found() -> None:
 
 def test_places_beyond_the_bound_push_out_the_rarest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share, "MAX_PLACES", 2)
-    series = slices(6, odd=3, text="KAUFMAN 1943")
-    assert all(report(result).changed_frames == (0,) for result in clean(*series))
+    memory, box = share.Memory(), Box(0, 0, 8, 8)
+    greys = [np.full((16, 16), value, np.float32) for value in (1, 2, 3)]
+    memory._learn(greys[0], box, None, 0)
+    memory._places[0].times = 5
+    for number in (1, 2):
+        memory._learn(greys[number], box, None, number)
+    assert [place.content[0, 0] for place in memory._places] == [1, 3]
 
 
 def test_frames_with_the_same_bytes_are_looked_at_once() -> None:
