@@ -147,23 +147,7 @@ def write_name(rng: random.Random, who: Person) -> str:
 
 def write_date(rng: random.Random, day: datetime.date) -> str:
     """A date in one of the usual formats."""
-    return day.strftime(
-        rng.choice(
-            (
-                "%d.%m.%Y",
-                "%m/%d/%Y",
-                "%Y-%m-%d",
-                "%Y%m%d",
-                "%d %b %Y",
-                "%d-%b-%Y",
-                "%m.%d.%Y",
-                "%d/%m/%y",
-                "%b %d, %Y",
-                "%d%b%Y",
-                "%Y/%m/%d",
-            )
-        )
-    )
+    return day.strftime(rng.choice(DATE_FORMATS))
 
 
 def phi_lines(rng: random.Random, who: Person) -> list[list[Piece]]:
