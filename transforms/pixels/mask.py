@@ -72,7 +72,7 @@ def snapped(box: Box, grid: tuple[int, int], shape: tuple[int, int]) -> Box:
 
 
 def _value(stored: Array, inside: tuple[slice, slice], hidden: NDArray[np.bool_], info: PixelInfo, fill: Fill, space: str) -> Any:
-    black, white = _ends(stored, info, space)
+    black, white = _ends(stored, hidden, info, space)
     if fill == "black":
         return black
     background = _background(stored, inside, hidden, space)
@@ -82,11 +82,15 @@ def _value(stored: Array, inside: tuple[slice, slice], hidden: NDArray[np.bool_]
     return black if abs(levels[2] - levels[0]) >= abs(levels[1] - levels[2]) else white
 
 
-def _ends(stored: Array, info: PixelInfo, space: str) -> tuple[Any, Any]:
-    """The stored values that are displayed black and white."""
-    if info.is_float:
-        finite = stored[np.isfinite(stored)]
-        low, high = (finite.min(), finite.max()) if finite.size else (stored.dtype.type(0), stored.dtype.type(1))
+def _ends(stored: Array, hidden: NDArray[np.bool_], info: PixelInfo, space: str) -> tuple[Any, Any]:
+    """The stored values that are displayed black and white.
+
+    For deep grey images the least and the greatest outside the boxes: an end of the type far below all others, such as -32768 in a CT,
+    would change every histogram and the window of every viewer.
+    """
+    if info.is_float or (space in MONOCHROME and info.bits_stored > 8):
+        seen = stored[~hidden & np.isfinite(stored)]
+        low, high = (seen.min(), seen.max()) if seen.size else (stored.dtype.type(0), stored.dtype.type(1))
     elif space == PALETTE and info.palette is not None:
         brightness = info.palette @ np.array(_LUMINANCE)
         low, high = int(np.argmin(brightness)) + info.palette_first, int(np.argmax(brightness)) + info.palette_first

@@ -58,3 +58,14 @@ def test_snapped_boxes_cover_whole_cells(box: Box, grid: tuple[int, int]) -> Non
     assert grown.y % grid[0] == grown.x % grid[1] == 0
     assert (grown.y + grown.h) % grid[0] == 0 or grown.y + grown.h == ROWS
     assert (grown.x + grown.w) % grid[1] == 0 or grown.x + grown.w == COLUMNS
+
+
+@given(st.lists(boxes, min_size=1, max_size=4), st.sampled_from(["black", "contrast"]))
+def test_masks_of_deep_images_stay_within_the_range_of_the_rest(items: list[Box], fill: Any) -> None:
+    frame, info = make(("MONOCHROME2", np.int16, 12), 1)
+    frame = (frame // 8).astype(np.int16)
+    hidden = region(items, info.shape)
+    masked = mask_frame(frame, items, info, fill, "MONOCHROME2")
+    if not hidden.all():
+        assert masked.min() == frame[~hidden].min()
+        assert masked.max() == frame[~hidden].max()
