@@ -23,6 +23,8 @@ _JOIN = r"[-/._ ]"
 
 _NUMERIC = re.compile(rf"(?<![\d.])(?:{_YEAR}({_JOIN}){_MONTH}\1{_DAY}|{_DAY}({_JOIN}){_DAY}\2{_SHORT_YEAR})(?![.]?\d)")
 _MONTH_YEAR = re.compile(rf"(?<![\d./]){_MONTH}[-/.]{_YEAR}(?![.]?\d)|(?<![\d./]){_YEAR}[-/]{_MONTH}(?![-./]?\d)")
+_RATIO = re.compile(r"\b(?:ratio|factor|faktor|facteur|scale|slope|intercept|quality)\W{1,3}$", re.IGNORECASE)
+"""What a decimal number follows that looks like month and year: ``compression ratio 2.1946``."""
 _TWO_MONTH = r"(?:0[1-9]|1[0-2])"
 _TWO_DAY = r"(?:0[1-9]|[12]\d|3[01])"
 _COMPACT = re.compile(
@@ -64,7 +66,10 @@ def find_dates(text: str) -> Iterator[Span]:
     for match in _NUMERIC.finditer(text):
         if _plausible(match.group()) and text[max(0, match.start() - 1)] not in "vV":
             dates.append(match.span())
-    for pattern in (_MONTH_YEAR, _COMPACT, _EAST_ASIAN):
+    for match in _MONTH_YEAR.finditer(text):
+        if not ("." in match.group() and _RATIO.search(text, max(match.start() - _NEAR, 0), match.start())):
+            dates.append(match.span())
+    for pattern in (_COMPACT, _EAST_ASIAN):
         dates.extend(match.span() for match in pattern.finditer(text))
     if _ANY_MONTH.search(text):
         for pattern in _NAMED:

@@ -69,7 +69,21 @@ def test_languages_and_ages(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["5 mm", "3/3/4", "TR 2000", "1:10", "512 512", "78 y", "V3.1.62", "1.2.840.10008", "MARKER 3", "DECUB 12", "+2:09:04 h"]
+    "text",
+    [
+        "5 mm",
+        "3/3/4",
+        "TR 2000",
+        "1:10",
+        "512 512",
+        "78 y",
+        "V3.1.62",
+        "1.2.840.10008",
+        "MARKER 3",
+        "DECUB 12",
+        "+2:09:04 h",
+        "Compression ratio: 2.1946",
+    ],
 )
 def test_numbers_that_are_no_dates(text: str) -> None:
     assert _covered(text) == text
