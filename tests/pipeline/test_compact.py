@@ -24,7 +24,7 @@ def test_a_second_run_leaves_the_files_of_the_first_alone(tmp_path: Path) -> Non
     [first] = audit.files(STORE, str(tmp_path), "audit/instances")
     before = Path(first).stat().st_mtime_ns
     audit.AuditWriter(STORE, str(tmp_path), "run-2").write([filtered(3)])
-    assert compact.compact(STORE, str(tmp_path))["audit/instances"] == 3
+    compact.compact(STORE, str(tmp_path))
     assert first in audit.files(STORE, str(tmp_path), "audit/instances")
     assert Path(first).stat().st_mtime_ns == before
     assert ids(tmp_path) == ["id-1", "id-2", "id-3"]
@@ -38,18 +38,18 @@ def test_an_interrupted_compaction_is_completed(tmp_path: Path) -> None:
     compact.compact(STORE, str(tmp_path))
     for uri, data in parts.items():  # as if the process had died before it removed them
         STORE.write_atomic(uri, data)
-    assert compact.compact(STORE, str(tmp_path))["audit/instances"] == 3
+    compact.compact(STORE, str(tmp_path))
     assert ids(tmp_path) == ["id-1", "id-2", "id-3"]
     assert len(audit.files(STORE, str(tmp_path), "audit/instances")) == 1
 
 
 def test_files_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compact, "ROWS_PER_FILE", 4)
-    monkeypatch.setattr(compact, "BATCH_ROWS", 2)
+    monkeypatch.setattr(compact, "BATCH", 2)
     writer = audit.AuditWriter(STORE, str(tmp_path), "run-1")
     for number in range(5):
         writer.write([filtered(2 * number), filtered(2 * number + 1)])
-    assert compact.compact(STORE, str(tmp_path))["audit/instances"] == 10
+    compact.compact(STORE, str(tmp_path))
     files = audit.files(STORE, str(tmp_path), "audit/instances")
     assert [pq.read_metadata(uri).num_rows for uri in files] == [4, 4, 2]
     assert len(ids(tmp_path)) == len(set(ids(tmp_path))) == 10
@@ -59,6 +59,6 @@ def test_a_part_of_an_older_schema_gets_nulls(tmp_path: Path) -> None:
     audit.AuditWriter(STORE, str(tmp_path), "run-1").write([saved(1)])
     [uri] = audit.files(STORE, str(tmp_path), "audit/instances")
     pq.write_table(pq.read_table(uri).drop_columns(["boxes_masked"]), uri)
-    assert compact.compact(STORE, str(tmp_path))["audit/instances"] == 1
+    compact.compact(STORE, str(tmp_path))
     [table] = audit.read(STORE, str(tmp_path), "audit/instances")
     assert table.schema.equals(audit.INSTANCES)

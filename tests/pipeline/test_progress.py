@@ -55,5 +55,5 @@ def test_shards_come_back_as_they_went(tmp_path: Path) -> None:
     items += [Source('/a line\u2028or\u0085two\nin a "name"', 1)]
     done = Header("id", "file:///done", 0, "1", "2", "3", "P\u0085\u2029", save=False, finished="filtered")
     shards = manifest.write_shards(Store(), str(tmp_path), [*items, done])
-    assert len(shards) == 2
-    assert [item for shard in shards for item in manifest.read_shard(Store(), shard)] == [*items, done]
+    assert (len(shards.shards), shards.items) == (2, len(items) + 1)
+    assert [item for shard in shards.shards for item in manifest.read_shard(Store(), shard)] == [*items, done]

@@ -1,0 +1,97 @@
+"""The work list of a run, and the engine's attempts at it: once, and again over what is missing when a worker process dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+from pipeline import beam_local, history, progress, spark
+from pipeline.inputs import expand
+from pipeline.ledger import Ledger
+from pipeline.manifest import WorkList, read_shard, write_shards
+from pipeline.settings import Settings
+from pipeline.storage import Store, join
+from pipeline.worker import Job
+from transforms.errors import Code, DeidError
+from transforms.types import Source
+
+WORKER_DEATHS = 3
+"""A run on this machine gives up when a worker process dies for the third time."""
+
+
+def write_pending(settings: Settings, run_id: str, ledger: Ledger) -> WorkList:
+    """List the inputs, and write those that are not finished as shards while they are listed; ``ledger`` then knows all of them."""
+    sources = ledger.unfinished(expand(settings.inputs, settings.store, settings.output))
+    try:
+        return write_shards(settings.store, _folder(settings, run_id), sources)
+    except DeidError:  # an input that does not exist, or cannot be listed to its end
+        _forget(settings.store, _folder(settings, run_id))
+        raise
+
+
+def persist(settings: Settings, run_id: str, since: str, pending: WorkList, ledger: Ledger) -> bool:
+    """Run the engine over the pending inputs, and once more over what is missing when a worker process dies.
+
+    Returns:
+        Whether it has run to its end, or was only launched.
+
+    Raises:
+        DeidError: workers die again and again.
+    """
+    store, output = settings.store, settings.output
+    for attempt in range(WORKER_DEATHS):
+        ledger.load(store, output, since)
+        if attempt:
+            left = ledger.unfinished(_sources(settings, pending), "missing")
+            pending = write_shards(store, _folder(settings, run_id), left, f"again-{attempt}")
+        finished = write_shards(store, _folder(settings, run_id), history.finished(store, output, ledger), f"finished-{attempt}")
+        try:
+            return _launch(settings, run_id, pending, finished)
+        except beam_local.WorkerDiedError:
+            if attempt + 1 == WORKER_DEATHS:
+                raise DeidError(
+                    Code.INTERNAL, "a worker process was killed or ran out of memory; run the same again, with fewer --workers"
+                ) from None
+    return True
+
+
+def forget_work_lists(settings: Settings, keep: str = "") -> None:
+    """Delete the work lists of this run and of those that died, but for that of the run ``keep``: they hold input names."""
+    _forget(settings.store, join(settings.output, "restricted", "manifests"), keep)
+
+
+def _forget(store: Store, folder: str, keep: str = "") -> None:
+    if store.is_folder(folder):
+        for source in store.list_files(folder):
+            if not keep or keep not in source.uri[len(folder) :].split("/"):
+                store.delete(source.uri)
+
+
+def _launch(settings: Settings, run_id: str, pending: WorkList, finished: WorkList) -> bool:
+    """Run the engine over what is pending; whether it has done so, or was only launched."""
+    store, output = settings.store, settings.output
+    policy = join(_folder(settings, run_id), "policy.json")
+    store.write_atomic(policy, settings.policy.model_dump_json(exclude_unset=True).encode())
+    shards = [*pending.shards, *finished.shards]
+    with progress.shown(pending.items) if settings.runner == "local" else nullcontext() as folder:
+        job = Job(run_id, policy, settings.secret, output, store, settings.redo, folder)
+        if settings.runner == "spark":
+            with spark.session(settings.workers, settings.engine_options) as session:
+                spark.run(job, shards, pending.items, session)
+        elif settings.runner == "local" and settings.workers > 1:
+            beam_local.run(job, shards, settings.workers, settings.engine_options)
+        else:
+            from pipeline import beam  # imported late: it takes seconds, and a configuration error should not
+
+            if not beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options)):
+                return False
+    return True
+
+
+def _sources(settings: Settings, pending: WorkList) -> Iterator[Source]:
+    for shard in pending.shards:
+        yield from (item for item in read_shard(settings.store, shard) if isinstance(item, Source))
+
+
+def _folder(settings: Settings, run_id: str) -> str:
+    return join(settings.output, "restricted", "manifests", run_id)

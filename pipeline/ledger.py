@@ -1,0 +1,190 @@
+"""What the driver must remember of millions of inputs, on disk: which were given, which are finished, which row of an instance counts.
+
+A DuckDB database in a temporary folder, with a memory limit beyond which DuckDB spills: the driver needs the same memory for a thousand
+inputs as for a hundred million, and about 60 bytes of disk for each. It holds digests only, no name of a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline import audit
+from pipeline.storage import Store
+from transforms.errors import Code
+from transforms.types import Source, Status
+
+MEMORY = "128MB"
+BATCH = 50_000
+RANKS = {Status.SAVED: 3, Status.FILTERED: 2, Status.QUARANTINED: 1}
+"""Of two rows of an instance within one run, written by a task that ran twice, the one that says more counts: its file is there."""
+PASSING = {Code.READ_FAILED, Code.WRITE_FAILED, Code.CHANGED_DURING_RUN, Code.INTERNAL}
+"""Reasons that may be gone the next time: inputs that ended so are done again by a rerun."""
+
+_CROSSWALK = "number bigint, u0 ubigint, u1 ubigint, i0 ubigint, i1 ubigint, run integer, rank utinyint, passing boolean, part integer"
+_WINNER = """
+    create or replace table winner as
+    select u0, u1, arg_max(number, p) as number, arg_max(i0, p) as i0, arg_max(i1, p) as i1, arg_max(run, p) as run,
+        arg_max(rank, p) as rank, arg_max(passing, p) as passing, arg_max(part, p) as part
+    from (
+        select crosswalk.*, (age::ubigint << 42) | (rank::ubigint << 40) | (1099511627775 - number) as p
+        from crosswalk join runs using (run) where age >= ?
+    ) group by u0, u1
+"""
+
+
+class Ledger:
+    """The driver's memory of one run; a context manager.
+
+    Args:
+        key: what stands for a URL: its instance id under the run's secret. An audit made under another secret has other instance ids, so
+            rows are compared by URL.
+    """
+
+    def __init__(self, key: Callable[[str], str] = str) -> None:
+        self._key = key
+        self._folder = tempfile.TemporaryDirectory(prefix="dicom-deid-")
+        config: dict[str, Any] = {
+            "memory_limit": MEMORY,
+            "threads": 2,
+            "preserve_insertion_order": False,
+            "temp_directory": f"{self._folder.name}/spill",
+        }
+        self.connection = duckdb.connect(f"{self._folder.name}/ledger", config=config)
+        self.runs: dict[str, int] = {}
+        self.parts: dict[str, int] = {}
+        self._restart()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.connection.close()
+        self._folder.cleanup()
+
+    def load(self, store: Store, output: str, since: str = "") -> None:
+        """Read the crosswalk: the latest row of each input counts, and none of a run before ``since``."""
+        self._restart()
+        number = 0
+        for uri in ordered(audit.files(store, output, "restricted/crosswalk")):
+            for batch in audit.batches(store, uri, ["url", "instance_id", "run_id", "status", "code"], BATCH):
+                rows = {name: batch[name].to_pylist() for name in batch.column_names}
+                self.insert(
+                    "crosswalk",
+                    np.arange(number, number + batch.num_rows),
+                    *halves(self._key(url) for url in rows["url"]),
+                    *halves(rows["instance_id"]),
+                    self.run_numbers(rows["run_id"]),
+                    ranks(rows["status"]),
+                    [code in PASSING for code in rows["code"]],
+                    np.full(batch.num_rows, self.part(uri), np.int32),
+                )
+                number += batch.num_rows
+        ages = {name: age for age, name in enumerate(sorted(self.runs))}
+        self.connection.execute("create or replace table runs (run integer, age integer)")
+        self.insert("runs", list(self.runs.values()), [ages[name] for name in self.runs])
+        self.connection.execute(_WINNER, [sum(name < since for name in ages)])
+
+    def unfinished(self, sources: Iterable[Source], table: str = "inputs") -> Iterator[Source]:
+        """Those of ``sources`` that no earlier run finished, in their order; all of them are kept in ``table``."""
+        self.connection.execute(f"create or replace table {table} (number bigint, u0 ubigint, u1 ubigint)")
+        if not self.count("winner where not passing"):
+            yield from self._counted(sources, table)
+            return
+        with tempfile.TemporaryFile("w+", encoding="ascii") as spool:  # without a name: it vanishes with this process
+            for source in self._counted(sources, table):
+                spool.write(json.dumps([source.uri, source.size]) + "\n")
+            spool.seek(0)
+            done = self.numbers(f"select number from {table} semi join (from winner where not passing) using (u0, u1)")  # noqa: S608  # ours
+            following = next(done, -1)
+            for number, line in enumerate(spool):
+                if number == following:
+                    following = next(done, -1)
+                else:
+                    yield Source(*json.loads(line))
+
+    def finished_rows(self) -> Iterator[int]:
+        """Numbers of the rows of the crosswalk, in the order of `ordered`, that say how an input was finished; ascending."""
+        return self.numbers("select number from winner where not passing")
+
+    def numbers(self, query: str) -> Iterator[int]:
+        """The column ``number`` of a query, ascending, as a stream."""
+        found = self.connection.cursor().execute(f"{query} order by number")
+        while rows := found.fetchmany(BATCH):
+            yield from (row[0] for row in rows)
+
+    def counts(self, store: Store, output: str) -> tuple[dict[str, int], int]:
+        """Rows by status over the inputs, and how many inputs have no row or more than one."""
+        self.connection.execute("create or replace table rows (i0 ubigint, i1 ubigint, rank utinyint)")
+        for uri in audit.files(store, output, "audit/instances"):
+            for batch in audit.batches(store, uri, ["instance_id", "status"], BATCH):
+                self.insert("rows", *halves(batch["instance_id"].to_pylist()), ranks(batch["status"].to_pylist()))
+        found = self.connection.execute(
+            """select rank, count(*) from (
+                select if(count(rows.rank) = 1, max(rows.rank), 0) as rank
+                from inputs left join rows on u0 = i0 and u1 = i1 group by u0, u1
+            ) group by rank"""
+        )
+        by_rank = dict(found.fetchall())
+        return {status.value: by_rank.get(rank, 0) for status, rank in RANKS.items()}, by_rank.get(0, 0)
+
+    def count(self, what: str) -> int:
+        """Rows of a table or of one with a condition."""
+        return int(self.connection.execute(f"select count(*) from {what}").fetchall()[0][0])  # noqa: S608  # our own
+
+    def insert(self, table: str, *columns: Sequence[Any] | npt.NDArray[Any]) -> None:
+        """Append rows, column by column."""
+        if len(columns[0]):
+            self.connection.from_arrow(pa.table(list(columns), names=[f"c{number}" for number in range(len(columns))])).insert_into(table)
+
+    def run_numbers(self, names: Iterable[str]) -> npt.NDArray[np.int32]:
+        """A number for each run's name."""
+        return np.array([self.runs.setdefault(name, len(self.runs)) for name in names], np.int32)
+
+    def part(self, uri: str) -> int:
+        """A number for the name of a part, the same in all tables; -1 for a merged file."""
+        name = uri.rpartition("/")[2]
+        return self.parts.setdefault(name, len(self.parts)) if is_part(uri) else -1
+
+    def _restart(self) -> None:
+        self.connection.execute(f"create or replace table crosswalk ({_CROSSWALK})")
+        self.connection.execute(f"create or replace table winner ({_CROSSWALK})")
+
+    def _counted(self, sources: Iterable[Source], table: str) -> Iterator[Source]:
+        stream, number = iter(sources), 0
+        while batch := list(islice(stream, BATCH)):
+            self.insert(table, np.arange(number, number + len(batch)), *halves(self._key(source.uri) for source in batch))
+            number += len(batch)
+            yield from batch
+
+
+def ordered(uris: Iterable[str]) -> list[str]:
+    """Files of a table: merged ones before parts, by name."""
+    return sorted(uris, key=lambda uri: (is_part(uri), uri))
+
+
+def is_part(uri: str) -> bool:
+    """Whether a worker wrote the file, rather than a compaction."""
+    return ".part-" in uri.rpartition("/")[2]
+
+
+def halves(texts: Iterable[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """A digest of 128 bits of each text, as two columns of integers: a database compares those without going to other memory."""
+    digests = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts)
+    both = np.frombuffer(digests, np.uint64).reshape(-1, 2)
+    return both[:, 0].copy(), both[:, 1].copy()
+
+
+def ranks(statuses: Iterable[str]) -> npt.NDArray[np.uint8]:
+    """The ranks of statuses."""
+    return np.array([RANKS[Status(status)] for status in statuses], np.uint8)
