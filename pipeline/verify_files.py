@@ -24,7 +24,7 @@ from pipeline.verify_counts import Check
 from transforms.deidentify import find_leaks
 from transforms.errors import Code, DeidError
 from transforms.pixels.frames import FrameReader
-from transforms.pixels.hidden import strip
+from transforms.pixels.hidden import clear_encoded_bits, strip
 from transforms.pixels.info import pixel_info
 from transforms.policy import LimitsPolicy, Policy, TagsPolicy
 from transforms.read.instance import read_instance  # silences pydicom, whose warnings quote values
@@ -149,7 +149,7 @@ class FileChecker:
                 yield "original_unreadable", ""
         leaks = find_leaks(encoded, self.policy, _known(row, original, self.policy), (row.study_uid, row.series_uid, row.sop_uid))
         yield from ((leak.code if leak.code in CODES else "unreadable", leak.path) for leak in leaks)
-        if original is not None and row.frames_masked == 0 and not _same_pixels(original, dataset):
+        if original is not None and row.frames_masked == 0 and not _same_pixels(original, dataset, self.policy.limits):
             yield "pixels_changed", "PixelData"
 
 
@@ -217,11 +217,12 @@ def _is_new(uid: str) -> bool:
     return uid.startswith("2.25.") or uid in UID_dictionary
 
 
-def _same_pixels(original: Dataset, dataset: Dataset) -> bool:
+def _same_pixels(original: Dataset, dataset: Dataset, limits: LimitsPolicy) -> bool:
     """Whether PixelData is the original's, but for what is no part of any frame (`transforms.pixels.hidden`)."""
     if _stored(original) == _stored(dataset):
         return True
-    strip(original)
+    strip(original, limits)
+    clear_encoded_bits(original, limits)
     return bool(_stored(original) == _stored(dataset))
 
 

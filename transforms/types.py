@@ -152,7 +152,7 @@ class PixelReport:
 
     Attributes:
         cleaned: every frame was looked at and every text to be hidden was hidden, so that code 113101 and BurnedInAnnotation NO are true.
-        changed_frames: indices of frames whose stored values changed; empty means PixelData is the input's, byte for byte.
+        changed_frames: indices of frames whose stored values changed; empty means that each frame is the input's, bit for bit.
     """
 
     cleaned: bool

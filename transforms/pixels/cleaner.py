@@ -41,6 +41,7 @@ class _Job:
     seconds: float
     frames: list[Seen] = field(default_factory=list)
     removed: tuple[Finding, ...] = ()
+    spoiled: list[int] = field(default_factory=list)
 
 
 class PixelCleaner:
@@ -92,12 +93,13 @@ class PixelCleaner:
     def _stripped(self, dataset: Dataset, known: Known | None, memories: dict[tuple[object, ...], Memory]) -> _Job | PixelReport:
         """Remove pixels that stand elsewhere than in the image (overlays, icons), then look at the image."""
         if self._policy.mode is PixelMode.REDACT_NO_TEXT:
-            return PixelReport(cleaned=False)
-        removed = tuple(hidden.strip(dataset))
+            beside = hidden.tidy(dataset, self._limits) + hidden.clear_encoded_bits(dataset, self._limits)
+            return PixelReport(cleaned=False, findings=tuple(beside))
+        removed = tuple(hidden.strip(dataset, self._limits))
         seen = self._seen(dataset, known, memories)
         if isinstance(seen, PixelReport):
             return replace(seen, findings=removed)
-        seen.removed = removed
+        seen.removed = (*removed, hidden.spare_bits(seen.reader.info)) if seen.spoiled else removed
         return seen
 
     def _seen(
@@ -120,6 +122,8 @@ class PixelCleaner:
         for frame in range(info.frames):
             seen = self._frame(job, frame, look)
             job.frames.append(self._second(job, frame, seen) if sampled else seen)
+            if reader.spare_bits(frame):
+                job.spoiled.append(frame)
         job.seconds = time.perf_counter() - start
         return job
 
@@ -157,8 +161,8 @@ class PixelCleaner:
         for finding in findings:
             if finding.action == "masked" and finding.frame is not None and finding.box is not None:
                 boxes.setdefault(finding.frame, []).append(finding.box)
-        if boxes:
-            encode.hide_boxes(job.dataset, job.reader, boxes, self._policy.fill)
+        if boxes or job.spoiled:
+            encode.hide_boxes(job.dataset, job.reader, boxes, self._policy.fill, job.spoiled)
         return PixelReport(
             cleaned=True,
             frames=tuple(FrameDecision(frame, seen.method, len(boxes.get(frame, ()))) for frame, seen in enumerate(job.frames)),

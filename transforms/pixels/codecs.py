@@ -8,6 +8,8 @@ says. `transforms.pixels.frames` turns coded values into stored values, and back
 from __future__ import annotations
 
 import io
+import zlib
+from dataclasses import replace
 from typing import Any
 
 import jpeg_ls  # type: ignore[import-untyped]
@@ -20,6 +22,7 @@ from PIL import Image
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
+    UID,
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
     JPEG2000Lossless,
@@ -36,17 +39,30 @@ from pydicom.uid import (
 from rle.utils import decode_pixel_data as rle_decode
 from rle.utils import encode_pixel_data as rle_encode
 
-from transforms.pixels import jpeg_lossless
+from transforms.pixels import jpeg_lossless, native
 from transforms.pixels.codestream import StreamInfo, repaired
 from transforms.pixels.info import PixelInfo
 
 Array = NDArray[Any]
 
-LOSSLESS_ENCODERS = frozenset(
-    {JPEGLSLossless, JPEGLSNearLossless, JPEG2000, JPEG2000Lossless, JPEGLossless, JPEGLosslessSV1, RLELossless},
-)
+DeflatedImageFrame = UID("1.2.840.10008.1.2.8.1")
+"""Deflated Image Frame Compression (PS3.5 A.4.13), which pydicom 3.0 does not know."""
+EncapsulatedUncompressed = UID("1.2.840.10008.1.2.1.98")
+RAW_FRAMES = frozenset({DeflatedImageFrame, EncapsulatedUncompressed})
+"""Syntaxes whose frames are laid out as native ones, each beginning with a byte of its own (PS3.5 8.2.16, A.4.11)."""
+LOSSLESS_ENCODERS = RAW_FRAMES | {
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    JPEG2000,
+    JPEG2000Lossless,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    RLELossless,
+}
 """Syntaxes into which a frame can be written without loss. For HTJ2K there is no encoder that Python could use; JPEG baseline and extended
 always lose. The lossy syntaxes of JPEG-LS and JPEG 2000 may hold frames without loss (PS3.5 A.4.3, A.4.4)."""
+CONTAINERS = RAW_FRAMES | {RLELossless, JPEGLossless, JPEGLosslessSV1}
+"""Syntaxes in which frames keep the bits of Bits Allocated beyond Bits Stored."""
 DECODABLE = LOSSLESS_ENCODERS | {JPEGBaseline8Bit, JPEGExtended12Bit, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL}
 
 
@@ -62,6 +78,8 @@ def decode(data: bytes, info: PixelInfo, stream: StreamInfo | None) -> Array:
         Exception: whatever the codec raises, or ValueError when it gives another amount of data than the header says.
     """
     syntax = info.transfer_syntax
+    if syntax in RAW_FRAMES:
+        return native.decode(_raw(data, info), replace(info, frames=1), 0, word_swapped=False)
     if stream is None:
         return _run_lengths(data, info)
     dtype = np.dtype(f"{'i' if stream.signed else 'u'}{1 if stream.precision <= 8 else 2 if stream.precision <= 16 else 4}")
@@ -97,6 +115,10 @@ def encode(coded: Array, info: PixelInfo, stream: StreamInfo | None, syntax: str
         syntax: one of `LOSSLESS_ENCODERS`.
     """
     coded = np.ascontiguousarray(coded)
+    if syntax in RAW_FRAMES:
+        raw = bytearray((info.native_bits + 7) // 8)
+        native.write(raw, replace(info, frames=1), 0, coded, word_swapped=False)
+        return _even(_deflated(bytes(raw)) if syntax == DeflatedImageFrame else bytes(raw))
     precision = stream.precision if stream is not None else info.bits_stored
     if syntax in (JPEGLossless, JPEGLosslessSV1):
         data = jpeg_lossless.encode(coded, precision)
@@ -117,7 +139,39 @@ def encode(coded: Array, info: PixelInfo, stream: StreamInfo | None, syntax: str
         )
     else:
         data = _run_lengths_of(coded, info)
+    return _even(data)
+
+
+def _even(data: bytes) -> bytes:
     return data + b"\0" * (len(data) % 2)
+
+
+def inflated(data: bytes, info: PixelInfo) -> tuple[bytes, int]:
+    """A deflated frame as native pixel data has it, and how many bytes of ``data`` it took; no more is inflated than the header promises.
+
+    Raises:
+        ValueError, zlib.error: it is not deflated, cut short, or of another size.
+    """
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    raw = inflater.decompress(data, (info.native_bits + 7) // 8 + 2)
+    if not inflater.eof:
+        raise ValueError("expected the end of the deflated data")
+    return raw, len(data) - len(inflater.unused_data)
+
+
+def _raw(data: bytes, info: PixelInfo) -> bytes:
+    """The bytes of a frame as native pixel data has them."""
+    size = (info.native_bits + 7) // 8
+    if info.transfer_syntax == DeflatedImageFrame:
+        data, _ = inflated(data, info)
+    if not size <= len(data) <= size + 1:
+        raise ValueError(f"expected {size} bytes, found {len(data)}")
+    return data[:size]
+
+
+def _deflated(raw: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(raw) + compressor.flush()
 
 
 def _run_lengths(data: bytes, info: PixelInfo) -> Array:

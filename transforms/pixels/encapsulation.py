@@ -57,6 +57,22 @@ def assign(data: bytes, frames: int | None, extended: tuple[bytes, bytes] | None
     return groups
 
 
+def has_spare(data: bytes, frames: int) -> bool:
+    """Whether there is more than a table and fragments: a table that cannot be one of ``frames`` frames, or bytes behind the last item."""
+    (start, length), fragments = _items(data)
+    table = struct.unpack(f"<{length // 4}L", data[start : start + length // 4 * 4])
+    wrong = length % 4 or len(table) not in (0, frames) or max(table, default=0) >= len(data)
+    return bool(wrong or data[sum(fragments[-1]) :].removeprefix(_DELIMITER).strip(b"\0"))
+
+
+def replace(data: bytearray, spans: Sequence[Span], frame: bytes) -> None:
+    """Write a frame of the same length over its fragments."""
+    position = 0
+    for offset, length in spans:
+        data[offset : offset + length] = frame[position : position + length]
+        position += length
+
+
 def join(data: bytes, spans: Sequence[Span]) -> bytes:
     """The encoded bytes of one frame."""
     if len(spans) == 1:

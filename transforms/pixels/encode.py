@@ -13,7 +13,7 @@ What becomes of the transfer syntax:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,7 +48,9 @@ class EncodeReport:
     transfer_syntax: str
 
 
-def hide_boxes(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box]], fill: Fill) -> EncodeReport:
+def hide_boxes(
+    ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box]], fill: Fill, spoiled: Collection[int] = ()
+) -> EncodeReport:
     """Fill boxes in the frames of ``ds``, in place, and prove that nothing else changed.
 
     ``reader`` shows the instance as it was, and must not be used afterwards for frames that it has not been asked for.
@@ -58,12 +60,14 @@ def hide_boxes(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Bo
         reader: of the instance as it is.
         boxes: for each frame to be changed, what is to be hidden, in stored pixel coordinates.
         fill: see `transforms.pixels.mask.mask_frame`.
+        spoiled: frames that are to be written without their spare bits (see `FrameReader.spare_bits`).
 
     Raises:
         DeidError: PIXELS_UNENCODABLE, the result could not be encoded or is not what it should be; PIXELS_UNDECODABLE. The data set must
             then not be used any more.
     """
-    wanted = {frame: tuple(items) for frame, items in sorted(boxes.items()) if region(items, reader.info.shape).any()}
+    hidden = {frame: tuple(items) for frame, items in boxes.items() if region(items, reader.info.shape).any()}
+    wanted = {frame: hidden.get(frame, ()) for frame in sorted({*hidden, *spoiled})}
     if not wanted:
         return EncodeReport((), "none", reader.info.transfer_syntax)
     try:

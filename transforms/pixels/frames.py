@@ -15,7 +15,7 @@ from transforms.pixels import codecs, encapsulation, native
 from transforms.pixels.codestream import MalformedError, StreamInfo, inspect
 from transforms.pixels.info import PixelInfo, extended_offsets, pixel_info
 from transforms.pixels.isolate import decode_apart
-from transforms.pixels.values import Array, unpack
+from transforms.pixels.values import Array, unpack, without_spare_bits
 from transforms.policy import LimitsPolicy
 from transforms.types import Dataset
 
@@ -44,6 +44,7 @@ class FrameReader:
         self._spans: list[list[encapsulation.Span]] = []
         self._streams: dict[int, StreamInfo | None] = {}
         self._malformed: set[int] = set()
+        self._cleared: set[int] = set()
         self._last: tuple[int, Array] | None = None
         if info.encapsulated:
             if info.is_float or info.transfer_syntax not in codecs.DECODABLE:
@@ -153,7 +154,28 @@ class FrameReader:
             self._last = (index, self._decode(index))
         return self._last[1]
 
+    def spare_bits(self, index: int) -> bool:
+        """Whether an encoded frame has something in bits that belong to no sample; `coded` gives it without."""
+        if self._may_have_spare_bits():
+            self.coded(index)
+        return index in self._cleared
+
+    def fragments(self, index: int) -> list[encapsulation.Span]:
+        """Where in the value of the pixel data element the bytes of an encapsulated frame lie."""
+        return self._spans[index]
+
     def _decode(self, index: int) -> Array:
+        coded = self._decoded(index)
+        cleared = without_spare_bits(coded, self.info, self.stream(index)) if self._may_have_spare_bits() else None
+        if cleared is None:
+            return coded
+        self._cleared.add(index)
+        return cleared
+
+    def _may_have_spare_bits(self) -> bool:
+        return self.info.transfer_syntax in codecs.CONTAINERS and self.info.bits_stored < self.info.bits_allocated
+
+    def _decoded(self, index: int) -> Array:
         if not self.info.encapsulated:
             return native.decode(self._data, self.info, index, word_swapped=self.word_swapped)
         stream = self.stream(index)

@@ -1,4 +1,4 @@
-"""Where else pixels hide: nested pixel data and icons, overlay planes, bits above the samples, bytes behind the last frame.
+"""Where else pixels hide: nested pixel data and icons, overlay planes, bits above the samples, bytes beside the frames.
 
 Nobody looks there for text, so what cannot be looked at goes: `strip` removes it before the frames are examined. Overlay planes can be
 looked at instead (`overlays`, `blank_overlay`).
@@ -6,6 +6,7 @@ looked at instead (`overlays`, `blank_overlay`).
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,13 @@ from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRBigEndian
 
 from transforms.errors import Code, DeidError
+from transforms.pixels import codecs, encapsulation
+from transforms.pixels.encode import hide_boxes, store
+from transforms.pixels.frames import FrameReader
 from transforms.pixels.info import KEYWORDS, PixelInfo, number, pixel_info
 from transforms.pixels.mask import slices
+from transforms.pixels.segments import blanked
+from transforms.policy import LimitsPolicy
 from transforms.types import Box, Dataset, Finding
 
 DETECTOR = "hidden"
@@ -46,16 +52,16 @@ class Overlay:
     left: int
 
 
-def strip(ds: Dataset, *, keep_overlays: bool = False) -> list[Finding]:
+def strip(ds: Dataset, limits: LimitsPolicy, *, keep_overlays: bool = False) -> list[Finding]:
     """Remove, in place, the pixels of an instance that no viewer shows as its image.
 
     * Sequences whose items hold pixel data, icons among them (PS3.15 has icons removed unless cleaned).
-    * Overlay planes, unless ``keep_overlays``; and in any case bits above the samples that are no repeated sign: old images carry overlays
-      there, and still do when their overlay groups have been removed. They do not belong to any sample (PS3.5 8.1.1).
-    * What lies behind the last frame of native pixel data, if it is not zero.
+    * Overlay planes, unless ``keep_overlays``; and in any case bits above the samples (see `tidy`): old images carry overlays there, and
+      still do when their overlay groups have been removed.
+    * What the pixel data holds beside its frames, see `tidy`.
 
     Raises:
-        DeidError: PIXELS_INCONSISTENT, the header makes no sense.
+        DeidError: PIXELS_INCONSISTENT, the header makes no sense; PIXELS_UNDECODABLE, see `tidy`.
     """
     findings = [_removed(path, "nested pixels") for path in _strip_nested(ds, "")]
     if not keep_overlays:
@@ -64,14 +70,53 @@ def strip(ds: Dataset, *, keep_overlays: bool = False) -> list[Finding]:
             del ds[tag]
         for group in sorted({tag.group for tag in tags}):
             findings.append(_removed(f"({group:04X},{_DATA:04X})", "overlay plane"))
+    return findings + tidy(ds, limits)
+
+
+def tidy(ds: Dataset, limits: LimitsPolicy) -> list[Finding]:
+    """Remove, in place, what the pixel data holds beside its frames; no stored value of a frame changes.
+
+    * Native: what lies behind the last frame, if it is not zero; bits above the samples that are no repeated sign: they belong to no sample
+      (PS3.5 8.1.1). Those of encapsulated frames are found when the frames are decoded (`FrameReader.spare_bits`).
+    * Encapsulated: comments, application data and bytes behind the end of each frame, see `transforms.pixels.segments`; offset tables that
+      are none, and bytes behind the last fragment. Syntaxes without a decoder here stay as they are: nobody may save them unseen.
+
+    Raises:
+        DeidError: PIXELS_INCONSISTENT, the header makes no sense; PIXELS_UNDECODABLE, it cannot be told what belongs to a frame.
+    """
     info = pixel_info(ds)
-    if info is None or info.encapsulated:
+    if info is None:
+        return []
+    findings = []
+    if info.encapsulated:
+        if info.transfer_syntax in codecs.DECODABLE and _blank_beside(ds, limits):
+            findings.append(_removed(info.keyword, "bytes beside the frames"))
         return findings
     if _trim(ds, info):
         findings.append(_removed(info.keyword, "bytes behind the last frame"))
     if _clear_unused_bits(ds, info):
-        findings.append(_removed(info.keyword, "bits above the samples"))
+        findings.append(spare_bits(info))
     return findings
+
+
+def clear_encoded_bits(ds: Dataset, limits: LimitsPolicy) -> list[Finding]:
+    """Write encoded frames, in place, without the bits above their samples; for pixels at which nobody looks.
+
+    Raises:
+        DeidError: as `FrameReader` and `hide_boxes`.
+    """
+    info = pixel_info(ds)
+    if info is None or info.transfer_syntax not in codecs.CONTAINERS:
+        return []
+    reader = FrameReader(ds, limits)
+    spoiled = [frame for frame in range(info.frames) if reader.spare_bits(frame)]
+    hide_boxes(ds, reader, {}, "black", spoiled)
+    return [spare_bits(info)] if spoiled else []
+
+
+def spare_bits(info: PixelInfo) -> Finding:
+    """What the audit says about bits that were cleared because they belong to no sample."""
+    return _removed(info.keyword, "bits above the samples")
 
 
 def overlays(ds: Dataset) -> list[Overlay]:
@@ -142,6 +187,33 @@ def _is_sequence(ds: Dataset, tag: BaseTag) -> bool:
     if vr is None:
         return bool(dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ")
     return bool(vr == "SQ" or (vr == "UN" and ds[tag].VR == "SQ"))
+
+
+def _blank_beside(ds: Dataset, limits: LimitsPolicy) -> bool:
+    """Blank what encapsulated pixel data holds beside its frames, and prove that they decode to the same values."""
+    before = FrameReader(ds, limits)
+    element, data = ds[before.info.keyword], bytearray()
+    changed = []
+    for index in range(len(before)):
+        encoded = bytes(before.encoded(index))
+        try:
+            clean = blanked(encoded, before.info)
+        except (ValueError, zlib.error):  # numbers of the stream would say nothing to who reads the audit
+            raise DeidError(Code.PIXELS_UNDECODABLE, f"frame {index}: it cannot be told what belongs to the image") from None
+        if clean is not encoded:
+            data = data or bytearray(element.value[:])
+            encapsulation.replace(data, before.fragments(index), clean)
+            changed.append(index)
+    if changed:
+        element.value = bytes(data)
+        after = FrameReader(ds, limits)
+        if not all(np.array_equal(before.coded(index), after.coded(index)) for index in changed):
+            raise DeidError(Code.PIXELS_UNENCODABLE, "frames without their comments decode to other values")
+    if not encapsulation.has_spare(element.value, len(before)):
+        return bool(changed)
+    reader = FrameReader(ds, limits)
+    store(ds, [bytes(reader.encoded(index)) for index in range(len(reader))], reader)
+    return True
 
 
 def _trim(ds: Dataset, info: PixelInfo) -> bool:

@@ -189,7 +189,10 @@ def _try_all(data: bytes, info: PixelInfo) -> Array | None:
     from pydicom.encaps import encapsulate
     from pydicom.pixels import get_decoder
 
-    decoder = get_decoder(info.transfer_syntax)
+    try:
+        decoder = get_decoder(info.transfer_syntax)
+    except NotImplementedError:
+        return None
     options: dict[str, Any] = {
         "rows": info.rows,
         "columns": info.columns,

@@ -58,6 +58,29 @@ def pack(stored: Array, info: PixelInfo, stream: StreamInfo | None, dtype: np.dt
     return coded.astype(dtype)
 
 
+def without_spare_bits(coded: Array, info: PixelInfo, stream: StreamInfo | None) -> Array | None:
+    """Coded values whose bits beyond the sample are cleared, or repeat the sign; None when there is nothing to clear.
+
+    For syntaxes whose samples have the width of their container, see `transforms.pixels.codecs.CONTAINERS`: others have no such bits.
+    """
+    if info.is_float or info.bits_allocated == 1 or coded.dtype.kind != "u":
+        return None
+    width, shift = _layout(info, stream)
+    bits = stream.precision if stream is not None else info.bits_allocated
+    if width >= bits:
+        return None
+    used = coded.dtype.type(((1 << width) - 1) << shift)
+    spare = coded.dtype.type((1 << bits) - 1) ^ used
+    if not np.bitwise_or.reduce(coded, axis=None) & spare:
+        return None
+    cleared = coded & used
+    if info.signed and not shift:
+        cleared = np.where(cleared & coded.dtype.type(1 << (width - 1)), cleared | spare, cleared)
+        if np.array_equal(np.where(coded & spare, coded, cleared), cleared):
+            return None
+    return np.asarray(cleared)
+
+
 def _layout(info: PixelInfo, stream: StreamInfo | None) -> tuple[int, int]:
     """Bits of a sample, and how far they are shifted up in its container."""
     if stream is None:

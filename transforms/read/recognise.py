@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from pydicom._uid_dict import UID_dictionary
 from pydicom.valuerep import VR
 
 from transforms.errors import Code, DeidError
@@ -15,6 +16,10 @@ DICOMDIR_CLASS = b"1.2.840.10008.1.3.10"
 _VRS = frozenset(str(vr).encode() for vr in VR if len(vr) == 2)
 _LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 _UNDEFINED = 0xFFFFFFFF
+# Of 2025a; pydicom 3.0 would refuse to write it.
+UID_dictionary.setdefault(
+    "1.2.840.10008.1.2.8.1", ("Deflated Image Frame Compression", "Transfer Syntax", "", "", "DeflatedImageFrameCompression")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,16 +12,28 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file, get_testdata_files
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRBigEndian, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    HTJ2K,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from tests.transforms.pixels.images import instance
 from transforms.errors import DeidError
-from transforms.pixels.codecs import encode
+from transforms.pixels.codecs import LOSSLESS_ENCODERS, RAW_FRAMES, EncapsulatedUncompressed, encode
 from transforms.pixels.encode import hide_boxes
 from transforms.pixels.frames import FrameReader
 from transforms.pixels.info import pixel_info
 from transforms.pixels.mask import Fill, region
 from transforms.policy import LimitsPolicy
+from transforms.read.instance import read_instance
 from transforms.types import Box
 
 LIMITS = LimitsPolicy()
@@ -50,10 +65,59 @@ def bundled() -> list[str]:
 def test_a_hidden_box_leaves_the_rest(path: str) -> None:
     ds = pydicom.dcmread(path)
     try:
-        info = pixel_info(ds)
         FrameReader(ds, LIMITS).stored(0)
     except (DeidError, ValueError, AttributeError):
         pytest.skip("does not decode")
+    check_round_trip(ds)
+
+
+def test_every_syntax_of_the_corpus(corpus: Path) -> None:
+    """The smallest files that decode, by way of bytes: grey and colour, 8 bits and more."""
+    with (corpus / "manifest.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["rows"].isdigit() and row["parses"] == "yes"]
+    methods: dict[str, set[str]] = {}
+    done: set[tuple[object, ...]] = set()
+    for row in sorted(rows, key=lambda row: int(row["rows"]) * int(row["cols"]) * int(row["frames"].rstrip("A") or 1)):
+        key = (row["transfer_syntax"], row["photometric"].startswith("MONOCHROME"), row["bits_allocated"])
+        if key in done or (int(row["bytes"]) > 2_000_000 and row["transfer_syntax"] in {name for name, *_ in done}):
+            continue
+        try:
+            ds = read_instance((corpus / row["relpath"]).read_bytes(), LIMITS)
+            FrameReader(ds, LIMITS).stored(0)
+        except (DeidError, ValueError):
+            continue
+        done.add(key)
+        methods.setdefault(str(ds.file_meta.TransferSyntaxUID), set()).add(check_round_trip(ds))
+        buffer = io.BytesIO()
+        pydicom.dcmwrite(buffer, ds, enforce_file_format=False)
+        again = read_instance(buffer.getvalue(), LIMITS)
+        assert np.array_equal(FrameReader(again, LIMITS).stored(0), FrameReader(ds, LIMITS).stored(0), equal_nan=True)
+    expected = {
+        "native": {ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian},
+        "lossless": LOSSLESS_ENCODERS - {EncapsulatedUncompressed},
+        "blocks": {JPEGBaseline8Bit},
+        "transcoded": {JPEGExtended12Bit, HTJ2K, HTJ2KLossless},
+    }
+    assert methods == {syntax: {method} for method, syntaxes in expected.items() for syntax in syntaxes}
+
+
+@pytest.mark.parametrize("planar", [0, 1])
+@pytest.mark.parametrize("syntax", sorted(RAW_FRAMES))
+def test_frames_of_their_own_bytes(syntax: str, planar: int) -> None:
+    """Deflated and encapsulated uncompressed frames, in colour and odd in length."""
+    frames = np.random.default_rng(4).integers(0, 256, (2, 33, 35, 3), np.uint8)
+    ds = instance(frames, "RGB", syntax=syntax, PlanarConfiguration=planar)
+    info = pixel_info(ds)
+    assert info is not None
+    ds.PixelData = encapsulate([encode(frame, info, None, syntax) for frame in frames])
+    assert np.array_equal(FrameReader(ds, LIMITS).stored(1), frames[1])
+    assert check_round_trip(ds) == "lossless"
+    assert np.array_equal(FrameReader(ds, LIMITS).stored(0), frames[0])
+
+
+def check_round_trip(ds: pydicom.Dataset) -> str:
+    """Hide a box in the middle frame, and compare; the method."""
+    info = pixel_info(ds)
     assert info is not None
     box = Box(info.columns // 3, info.rows // 3, info.columns // 4 + 1, info.rows // 4 + 1)
     before, after, method = hide(ds, info.frames // 2, box, "contrast")
@@ -63,6 +127,7 @@ def test_a_hidden_box_leaves_the_rest(path: str) -> None:
     assert np.array_equal(before[outside], after[outside], equal_nan=info.is_float)
     inside = after[box.y : box.y + box.h, box.x : box.x + box.w].reshape(box.w * box.h, -1)
     assert np.ptp(inside.astype(np.float64), axis=0)[0] <= (20 if method == "blocks" else 0)
+    return method
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ from transforms.pixels.frames import FrameReader
 from transforms.policy import LimitsPolicy
 from transforms.types import Box
 
+LIMITS = LimitsPolicy()
+
 
 def rules(ds: Dataset) -> list[str]:
-    return [finding.rule for finding in hidden.strip(ds)]
+    return [finding.rule for finding in hidden.strip(ds, LIMITS)]
 
 
 def test_a_plain_image_stays_as_it_is() -> None:
@@ -33,7 +35,7 @@ def test_nested_pixels_and_icons_go_at_any_depth() -> None:
     holder.FloatPixelData = b"\0" * 4
     ds.ReferencedImageSequence = [item]
     ds.SourceImageSequence = [holder]
-    paths = {finding.tag_path for finding in hidden.strip(ds)}
+    paths = {finding.tag_path for finding in hidden.strip(ds, LIMITS)}
     assert paths == {"ReferencedImageSequence[0].IconImageSequence", "SourceImageSequence"}
     assert ds.ReferencedImageSequence[0].CodeMeaning == "stays"
     assert "SourceImageSequence" not in ds
