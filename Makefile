@@ -1,14 +1,16 @@
 # make demo   de-identify a small archive and query its audit
 # make test   the tests
 # make bench  the benchmarks beside their peers; BENCH="tags text" chooses
-# Both create the environment on their first call and are quick afterwards.
+# make airflow   the DAGs of configs/airflow, in an Airflow of their own (0.5 GB)
+# All create their environment on their first call and are quick afterwards.
 PYTHON ?= python3
 VENV := .venv
+AIRFLOW := .venv-airflow
 BIN := $(VENV)/bin
 UV := 0.13.8
 export UV_LINK_MODE ?= copy
 
-.PHONY: demo test lint lock bench clean
+.PHONY: demo test lint lock bench airflow clean
 
 # pydicom's bundled files, a third of them not DICOM or broken on purpose, and 24 images with a patient's identity burned in.
 demo: $(VENV)/.demo demo/archive
@@ -33,6 +35,9 @@ lint: $(VENV)/.test
 bench: $(VENV)/.bench
 	@$(BIN)/python -m tests.bench $(BENCH)
 
+airflow: $(VENV)/.test $(AIRFLOW)/.installed
+	@$(BIN)/python -m pytest --scale tests/airflow
+
 $(VENV)/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else "Python 3.11 or 3.12 is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
@@ -50,8 +55,14 @@ $(VENV)/.bench: $(VENV)/.test tests/bench/overrides.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --override tests/bench/overrides.txt --editable '.[bench]'
 	@touch $@
 
+$(AIRFLOW)/.installed: configs/airflow/requirements.txt $(VENV)/bin/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AIRFLOW)
+	$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python --requirement configs/airflow/requirements.txt
+	@touch $@
+
 lock: $(VENV)/bin/uv
 	$(BIN)/uv pip compile setup.py --all-extras --universal --python-version 3.11 --override tests/bench/overrides.txt --quiet --no-annotate --output-file requirements.txt
+	$(BIN)/uv pip compile configs/airflow/requirements.in --universal --python-version 3.11 --quiet --no-annotate --output-file configs/airflow/requirements.txt
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(AIRFLOW) demo

@@ -1,4 +1,4 @@
-"""The command line: ``dicom-deid run | inspect | verify | report | synth | score``.
+"""The command line: ``dicom-deid run | pending | inspect | verify | report | synth | score``.
 
 Exit status: 0 done and reconciled; 1 done, and something is not as it should be; 2 a configuration that cannot be run.
 """
@@ -18,6 +18,7 @@ from transforms.errors import ConfigError, DeidError
 
 COMMANDS = {
     "run": ("pipeline.commands.run", "de-identify an archive"),
+    "pending": ("pipeline.commands.pending", "list the inputs that no run finished, as a manifest for 'run'"),
     "inspect": ("pipeline.commands.inspect", "show what would be done to one file; writes nothing"),
     "verify": ("pipeline.commands.verify", "reconcile the counts of an output and scan its files for leaks"),
     "report": ("pipeline.commands.report", "write a self-contained HTML report of an output"),

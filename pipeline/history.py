@@ -12,6 +12,8 @@ from pipeline.storage import Store, join
 from transforms.errors import ConfigError
 from transforms.types import Header
 
+RUN_ID = "%Y%m%dT%H%M%S.%fZ"
+"""A run is named by its start in UTC; names sort by time."""
 MAX_RUN_JSON_BYTES = 16 * 1024**2
 
 

@@ -68,7 +68,7 @@ def execute(settings: Settings) -> Summary:
     earlier = history.load_run(settings.store, settings.output)
     if not settings.redo:
         history.check_same(earlier, fingerprint)
-    run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    run_id = datetime.now(UTC).strftime(history.RUN_ID)
     since = history.redo_since(earlier, run_id, redo=settings.redo)
     settings = replace(settings, redo=bool(since))
     with Ledger(lambda uri: identity.token("instance", uri, 32)) as ledger:

@@ -62,7 +62,7 @@ _BATCH = 32
 _BATCHES_PER_WORKER = 3
 _QUERY = """select s.instance_id, s.name, s.frames, s.pixels_cleaned, s.frames_masked, c.url,
     c.PatientID, c.StudyInstanceUID, c.SeriesInstanceUID, c.SOPInstanceUID
-    from saved s join crosswalk c using (instance_id) where s.name is not null"""
+    from saved s join crosswalk c using (instance_id) where s.name is not null and s.run_id >= ?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,15 @@ Problem = tuple[str, str, str]
 """Instance id, code (one of `CODES`), and tag path or an empty string. Never a value."""
 
 
-def saved_rows(connection: duckdb.DuckDBPyConnection, sample: float) -> Iterator[Saved]:
-    """The saved instances, or the part of them that ``sample`` (0 to 1) chooses by their ids: the same part every time."""
-    cursor = connection.execute(_QUERY)
+def saved_rows(connection: duckdb.DuckDBPyConnection, sample: float, since: str = "") -> Iterator[Saved]:
+    """The saved instances, or the part of them that ``sample`` (0 to 1) chooses by their ids: the same part every time.
+
+    Args:
+        connection: an audit, with its files.
+        sample: the part to choose.
+        since: the least id of a run whose files are wanted; ids sort by time.
+    """
+    cursor = connection.execute(_QUERY, [since])
     while batch := cursor.fetchmany(1000):
         for row in batch:
             chosen = int.from_bytes(hashlib.sha256(row[0].encode()).digest()[:8], "big") < sample * 2**64

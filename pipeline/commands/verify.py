@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--secret-file", help="secret of the run: check that identifiers follow from it (also $DICOM_DEID_SECRET)")
     parser.add_argument("--sample", type=float, default=1.0, metavar="FRACTION", help="part of the files to scan, 0 to 1 (default 1: all)")
+    parser.add_argument("--since", metavar="TIME", help="scan only files of runs that started at this time (ISO 8601) or later")
     parser.add_argument("--workers", type=int, default=1, help="processes that scan files (default 1)")
     parser.add_argument("--examples", type=int, default=5, metavar="N", help="failures to show of each kind (default 5)")
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON, with up to 10,000 failures of each kind")
@@ -77,8 +79,9 @@ def main(options: argparse.Namespace) -> int:
         raise ConfigError(f"--sample is {options.sample}; expected 0 to 1")
     if options.workers < 1:
         raise ConfigError(f"--workers is {options.workers}; expected 1 or more")
+    since = first_run(options.since) if options.since else ""
     started = time.monotonic()
-    checks = list(_checks(options))
+    checks = list(_checks(options, since))
     failed = sum(check.failed for check in checks)
     print(render(checks, options.examples))
     print(f"\n{'not as it should be' if failed else 'all as it should be'}; {time.monotonic() - started:.1f} s")
@@ -88,7 +91,7 @@ def main(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _checks(options: argparse.Namespace) -> Iterator[Check]:
+def _checks(options: argparse.Namespace, since: str) -> Iterator[Check]:
     store, output = Store(), canonical(options.output).rstrip("/")
     limit = 10_000 if options.json else options.examples
     connection = database.connect(store, output, tuple(audit.TABLES))
@@ -100,9 +103,22 @@ def _checks(options: argparse.Namespace) -> Iterator[Check]:
         identity = Identity(secrets.resolve(secrets.find(options.secret_file, ephemeral=False)))
         fingerprint = (record or {}).get("settings", {}).get("secret")
         yield from verify_counts.check_identity(connection, identity, fingerprint, limit)
-    saved = verify_files.saved_rows(connection, options.sample)
+    saved = verify_files.saved_rows(connection, options.sample, since)
     policy = _policy(record or {})
     yield from verify_files.check_files(store, output, saved, policy, originals=options.originals, workers=options.workers, limit=limit)
+
+
+def first_run(text: str) -> str:
+    """The least run id that a run can have which started at a time, given in ISO 8601; without an offset it is UTC.
+
+    Raises:
+        ConfigError: it is no time.
+    """
+    try:
+        since = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"--since is {text!r}; expected a time such as 2026-01-31T04:00:00+00:00") from None
+    return since.replace(tzinfo=since.tzinfo or UTC).astimezone(UTC).strftime(history.RUN_ID)
 
 
 def _policy(record: Mapping[str, Any]) -> Policy:

@@ -196,6 +196,15 @@ def edit_run(made: MadeOutput, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+@pytest.mark.parametrize(
+    ("since", "scanned"),
+    [("2026-01-02T03:04:05", 7), ("2026-01-02T04:04:05+01:00", 7), ("2026-01-02T03:04:06Z", 0), ("2026-01-02T03:04:06-01:00", 0)],
+)
+def test_since_a_time_means_files_of_runs_since_then(made: MadeOutput, since: str, scanned: int) -> None:
+    _, checks = run(made, "--since", since)
+    assert (checks["file_identifier"]["checked"], checks["rows_unique"]["checked"]) == (scanned, 12)
+
+
 def test_what_the_policy_retains_is_no_fault(made: MadeOutput) -> None:
     path = made.files()[0]
     codes = [method(code) for code in ("113100", "113101", "113112")]
