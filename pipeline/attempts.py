@@ -8,11 +8,13 @@ from contextlib import nullcontext
 from pipeline import beam_local, history, progress, spark
 from pipeline.inputs import expand
 from pipeline.ledger import Ledger
+from pipeline.log import EventLog
 from pipeline.manifest import WorkList, read_shard, write_shards
 from pipeline.settings import Settings
 from pipeline.storage import Store, join
 from pipeline.worker import Job
 from transforms.errors import Code, DeidError
+from transforms.measures import Tally
 from transforms.types import Source
 
 WORKER_DEATHS = 3
@@ -29,11 +31,11 @@ def write_pending(settings: Settings, run_id: str, ledger: Ledger) -> WorkList:
         raise
 
 
-def persist(settings: Settings, run_id: str, since: str, pending: WorkList, ledger: Ledger) -> bool:
+def persist(settings: Settings, run_id: str, since: str, pending: WorkList, ledger: Ledger, events: EventLog) -> Tally | None:
     """Run the engine over the pending inputs, and once more over what is missing when a worker process dies.
 
     Returns:
-        Whether it has run to its end, or was only launched.
+        What its workers measured, or None if it was only launched.
 
     Raises:
         DeidError: workers die again and again.
@@ -46,13 +48,13 @@ def persist(settings: Settings, run_id: str, since: str, pending: WorkList, ledg
             pending = write_shards(store, _folder(settings, run_id), left, f"again-{attempt}")
         finished = write_shards(store, _folder(settings, run_id), history.finished(store, output, ledger), f"finished-{attempt}")
         try:
-            return _launch(settings, run_id, pending, finished)
+            return _launch(settings, run_id, pending, finished, events)
         except beam_local.WorkerDiedError:
             if attempt + 1 == WORKER_DEATHS:
                 raise DeidError(
                     Code.INTERNAL, "a worker process was killed or ran out of memory; run the same again, with fewer --workers"
                 ) from None
-    return True
+    raise AssertionError
 
 
 def forget_work_lists(settings: Settings, keep: str = "") -> None:
@@ -67,25 +69,22 @@ def _forget(store: Store, folder: str, keep: str = "") -> None:
                 store.delete(source.uri)
 
 
-def _launch(settings: Settings, run_id: str, pending: WorkList, finished: WorkList) -> bool:
-    """Run the engine over what is pending; whether it has done so, or was only launched."""
+def _launch(settings: Settings, run_id: str, pending: WorkList, finished: WorkList, events: EventLog) -> Tally | None:
+    """Run the engine over what is pending; what its workers measured, or None if it was only launched."""
     store, output = settings.store, settings.output
     policy = join(_folder(settings, run_id), "policy.json")
     store.write_atomic(policy, settings.policy.model_dump_json(exclude_unset=True).encode())
     shards = [*pending.shards, *finished.shards]
-    with progress.shown(pending.items) if settings.runner == "local" else nullcontext() as folder:
-        job = Job(run_id, policy, settings.secret, output, store, settings.redo, folder)
+    with progress.shown(pending.items, events=events) if settings.runner == "local" else nullcontext() as folder:
+        job = Job(run_id, policy, settings.secret, output, store, settings.redo, folder, settings.log, settings.profile)
         if settings.runner == "spark":
             with spark.session(settings.workers, settings.engine_options) as session:
-                spark.run(job, shards, pending.items, session)
-        elif settings.runner == "local" and settings.workers > 1:
-            beam_local.run(job, shards, settings.workers, settings.engine_options)
-        else:
-            from pipeline import beam  # imported late: it takes seconds, and a configuration error should not
+                return spark.run(job, shards, pending.items, session)
+        if settings.runner == "local" and settings.workers > 1:
+            return beam_local.run(job, shards, settings.workers, settings.engine_options)
+        from pipeline import beam  # imported late: it takes seconds, and a configuration error should not
 
-            if not beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options)):
-                return False
-    return True
+        return beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options))
 
 
 def _sources(settings: Settings, pending: WorkList) -> Iterator[Source]:

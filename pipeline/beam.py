@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -11,9 +10,10 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
 
 from pipeline.manifest import read_shard
+from pipeline.silence import debugging
 from pipeline.worker import Job
 from transforms.beam import coders as coders  # registers the coders of values that are never encoded
-from transforms.beam.base import OUTCOMES
+from transforms.beam.base import OUTCOMES, tally
 from transforms.beam.decide_series import DecideSeriesDoFn
 from transforms.beam.deidentify_tags import DeidentifyTagsDoFn
 from transforms.beam.mask_text import MaskTextDoFn
@@ -23,6 +23,7 @@ from transforms.beam.verify import VerifyDoFn
 from transforms.beam.write import WriteDoFn
 from transforms.beam.write_audit import WriteAuditDoFn
 from transforms.deidentify import OpenedHeader
+from transforms.measures import Tally
 from transforms.series.aggregate import series_key
 from transforms.types import Header, Work
 
@@ -41,14 +42,19 @@ def options(runner: str, workers: int, extra: Sequence[str] = ()) -> PipelineOpt
     return PipelineOptions([*flags, *extra])
 
 
-def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions) -> bool:
-    """Build the graph over the shards of the work list and run it; whether it has run to its end, or was only launched or staged."""
-    if not os.environ.get("DICOM_DEID_DEBUG"):
+def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions) -> Tally | None:
+    """Build the graph over the shards of the work list and run it; what its workers measured, or None if it was only launched or staged."""
+    if not debugging():
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # its errors carry tracebacks; what failed is said by the exception
     with beam.Pipeline(options=pipeline_options) as root:
         build(root, job, shards)
     staged = pipeline_options.view_as(GoogleCloudOptions).template_location
-    return not staged and not pipeline_options.view_as(StandardOptions).no_wait_until_finish
+    if staged or pipeline_options.view_as(StandardOptions).no_wait_until_finish:
+        return None
+    try:
+        return tally(root.result)
+    except Exception:  # measures are asked of a service; a job that is done must not fail for want of them
+        return Tally()
 
 
 def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:

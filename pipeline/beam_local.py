@@ -14,7 +14,9 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
-from pipeline.worker import Job, silence
+from pipeline.silence import debugging, silence
+from pipeline.worker import Job
+from transforms.measures import Tally
 
 WORKER_THREAD = "run_worker"
 """Name of Beam's threads that wait for a worker process."""
@@ -26,21 +28,21 @@ class WorkerDiedError(Exception):
     """A worker process, or the process of the job, was killed."""
 
 
-def run(job: Job, shards: Sequence[str], workers: int, extra: Sequence[str]) -> None:
-    """Run the Beam job over ``shards`` with ``workers`` processes.
+def run(job: Job, shards: Sequence[str], workers: int, extra: Sequence[str]) -> Tally:
+    """Run the Beam job over ``shards`` with ``workers`` processes; what they measured.
 
     Raises:
         WorkerDiedError: some of the work is not done.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
-            pool.submit(_run, job, list(shards), workers, list(extra)).result()
+            return pool.submit(_run, job, list(shards), workers, list(extra)).result()
         except BrokenProcessPool:
             raise WorkerDiedError from None
 
 
-def _run(job: Job, shards: list[str], workers: int, extra: list[str]) -> None:
-    if not os.environ.get("DICOM_DEID_DEBUG"):
+def _run(job: Job, shards: list[str], workers: int, extra: list[str]) -> Tally:
+    if not debugging():
         # What Beam, its workers and native decoders print may show values; what failed is said by the exception.
         logging.getLogger().addHandler(logging.NullHandler())
         nothing = os.open(os.devnull, os.O_WRONLY)
@@ -50,7 +52,7 @@ def _run(job: Job, shards: list[str], workers: int, extra: list[str]) -> None:
 
     silence()
     threading.excepthook = _on_thread_end
-    beam.run(job, shards, beam.options("local", workers, extra))
+    return beam.run(job, shards, beam.options("local", workers, extra)) or Tally()
 
 
 def _on_thread_end(ended: threading.ExceptHookArgs) -> None:

@@ -1,11 +1,12 @@
-"""Progress of a local run: workers leave counts in a folder, the driver adds them up and shows them.
+"""Progress of a local run: workers leave counts in a folder, the driver adds them up and shows them; so for the lines of their logs.
 
-A bar on a terminal, plain lines elsewhere. On a cluster the engine's own counters do this.
+A bar on a terminal, plain lines elsewhere, events where the log is JSON. On a cluster the engine's own counters do this.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+from pipeline.log import Drain, EventLog
 
 TICK_SECONDS = 0.5
 LINE_SECONDS = 10.0
@@ -50,29 +53,48 @@ def total(folder: str) -> Counter[str]:
 
 
 @contextmanager
-def shown(inputs: int, stream: TextIO | None = None) -> Iterator[str]:
-    """Show progress while the body runs; yields the folder that the workers' `Ticker` needs."""
+def shown(inputs: int, stream: TextIO | None = None, events: EventLog | None = None) -> Iterator[str]:
+    """Show progress while the body runs; yields the folder that the workers' `Ticker` and log need.
+
+    Args:
+        inputs: how many there are.
+        stream: where to; standard error.
+        events: where progress goes instead if lines are to be JSON.
+    """
     out = stream or sys.stderr
     stop = threading.Event()
     with tempfile.TemporaryDirectory(prefix="dicom-deid-progress-") as folder:
-        thread = threading.Thread(target=_show, args=(folder, inputs, out, stop), daemon=True)
+        drain = Drain(folder)
+        thread = threading.Thread(target=_show, args=(folder, inputs, out, stop, drain, events), daemon=True)
         thread.start()
         try:
             yield folder
         finally:
             stop.set()
             thread.join()
+            out.write(drain.lines())
+            out.flush()
 
 
-def _show(folder: str, inputs: int, out: TextIO, stop: threading.Event) -> None:
-    tty = out.isatty()
-    started = time.monotonic()
-    period = TICK_SECONDS if tty else LINE_SECONDS
-    while not stop.wait(period):
-        line = render(total(folder), inputs, time.monotonic() - started, bar=tty)
-        out.write(f"\r\x1b[2K{line}" if tty else f"{line}\n")
+def _show(folder: str, inputs: int, out: TextIO, stop: threading.Event, drain: Drain, events: EventLog | None) -> None:
+    as_json = events is not None and events.as_json
+    bar = out.isatty() and not as_json
+    started = shown = time.monotonic()
+    while not stop.wait(TICK_SECONDS):
+        lines = drain.lines()
+        if lines:
+            out.write(f"\r\x1b[2K{lines}" if bar else lines)
+        now = time.monotonic()
+        if bar or now - shown >= LINE_SECONDS:
+            shown = now
+            counts = total(folder)
+            if as_json and events is not None:
+                events.event(logging.INFO, "run.progress", seconds=now - started, numbers={"inputs": inputs, **counts})
+            else:
+                line = render(counts, inputs, now - started, bar=bar)
+                out.write(f"\r\x1b[2K{line}" if bar else f"{line}\n")
         out.flush()
-    if tty:
+    if bar:
         out.write("\r\x1b[2K")
 
 

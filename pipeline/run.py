@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pipeline import attempts, audit, history, spark
+from pipeline import attempts, audit, history, log, profiler, spark
 from pipeline.compact import compact
 from pipeline.ledger import Ledger
 from pipeline.secret import resolve
 from pipeline.settings import Settings
-from pipeline.worker import silence
+from pipeline.silence import silence
+from pipeline.watch import Watch
+from transforms.errors import DeidError
 from transforms.pixels.engines.registry import check_engine
 from transforms.tags.identity import Identity
 from transforms.tags.table import EDITIONS
 from transforms.types import Status
 
+MEASURED = "counted while the work was done: what was retried is in it twice, what died with its process is not; see counts and totals"
 PACKAGES = ("dicom-deid-pipeline", "apache-beam", "pydicom", "numpy", "opencv-python-headless", "rapidocr", "openvino", "presidio-analyzer")
 
 
@@ -32,6 +36,7 @@ class Summary:
         unaccounted: inputs without a row, or with more than one.
         done: inputs that this run worked on; the rest was finished before.
         launched: the engine goes on without this process; nothing is known yet of how inputs end.
+        profiles: where the time went, as tables, if that was to be seen.
     """
 
     run_id: str
@@ -41,6 +46,7 @@ class Summary:
     done: int
     seconds: float = 0.0
     launched: bool = False
+    profiles: tuple[str, ...] = ()
 
     @property
     def reconciled(self) -> bool:
@@ -55,6 +61,20 @@ def execute(settings: Settings) -> Summary:
         ConfigError: before anything is read, when the run cannot be done as asked.
     """
     silence()
+    log.attach(replace(settings.log, engine=False))
+    run_id = datetime.now(UTC).strftime(history.RUN_ID)
+    watch = Watch(run_id, settings.log, settings.store, settings.output, profile=settings.profile, worker="driver")
+    try:
+        return _execute(settings, run_id, watch)
+    except DeidError as exc:
+        watch.events.event(logging.ERROR, "run.failed", code=exc.code.value)
+        raise
+    finally:
+        watch.close()
+        log.detach()
+
+
+def _execute(settings: Settings, run_id: str, watch: Watch) -> Summary:
     started = time.monotonic()
     check_engine(settings.policy.pixels)
     if settings.runner == "spark":
@@ -68,26 +88,27 @@ def execute(settings: Settings) -> Summary:
     earlier = history.load_run(settings.store, settings.output)
     if not settings.redo:
         history.check_same(earlier, fingerprint)
-    run_id = datetime.now(UTC).strftime(history.RUN_ID)
     since = history.redo_since(earlier, run_id, redo=settings.redo)
     settings = replace(settings, redo=bool(since))
     with Ledger(lambda uri: identity.token("instance", uri, 32)) as ledger:
-        return _execute(settings, run_id, since, fingerprint, earlier, ledger, started)
+        return _work(settings, run_id, since, fingerprint, earlier, ledger, watch, started)
 
 
-def _execute(
+def _work(
     settings: Settings,
     run_id: str,
     since: str,
     fingerprint: dict[str, str],
     earlier: dict[str, Any] | None,
     ledger: Ledger,
+    watch: Watch,
     started: float,
 ) -> Summary:
     store, output = settings.store, settings.output
-    ledger.load(store, output, since)
-    attempts.forget_work_lists(settings, keep=_launched(earlier))
-    pending = attempts.write_pending(settings, run_id, ledger)
+    with watch.stage("list"):
+        ledger.load(store, output, since)
+        attempts.forget_work_lists(settings, keep=_launched(earlier))
+        pending = attempts.write_pending(settings, run_id, ledger)
     inputs = ledger.count("inputs")
     if settings.redo:
         ledger.load(store, output)
@@ -103,25 +124,35 @@ def _execute(
         "workers": settings.workers,
         "versions": {name: _version(name) for name in PACKAGES},
     }
+    watch.events.event(logging.INFO, "run.started", numbers={"inputs": inputs, "pending": pending.items})
     if pending.items:
         history.save_run(store, output, record)
-        if not attempts.persist(settings, run_id, since, pending, ledger):
+        measured = attempts.persist(settings, run_id, since, pending, ledger, watch.events)
+        if measured is None:
+            watch.events.event(logging.INFO, "run.launched", numbers={"pending": pending.items})
             history.save_run(store, output, record | {"state": "launched"})
             return Summary(run_id, inputs, {status.value: 0 for status in Status}, 0, pending.items, launched=True)
+        record["measured"] = {"note": MEASURED} | measured.as_record()
     unfinished = bool(pending.items) or (earlier is not None and earlier.get("state") != "finished")
     if unfinished:  # of this run, or of one that died or was only launched
-        ledger.load(store, output)
-        if since:
-            for stale in history.superseded_urls(store, output, ledger):
-                store.delete(stale)
-        compact(store, output, ledger)
+        with watch.stage("compact"):
+            ledger.load(store, output)
+            if since:
+                for stale in history.superseded_urls(store, output, ledger):
+                    store.delete(stale)
+            compact(store, output, ledger)
     attempts.forget_work_lists(settings)
-    counts, unaccounted = ledger.counts(store, output)
-    summary = Summary(run_id, inputs, counts, unaccounted, pending.items, round(time.monotonic() - started, 3))
+    with watch.stage("reconcile"):
+        counts, unaccounted = ledger.counts(store, output)
+    watch.close()
+    profiles = tuple(profiler.merge(store, output)) if unfinished else ()
+    seconds = round(time.monotonic() - started, 3)
+    summary = Summary(run_id, inputs, counts, unaccounted, pending.items, seconds, profiles=profiles)
     if unfinished:
         record |= {"state": "finished", "inputs": summary.inputs, "done": summary.done, "counts": counts, "unaccounted": unaccounted}
         record |= {"seconds": summary.seconds, "totals": audit.totals(store, output, run_id)}
         history.save_run(store, output, record)
+    watch.events.event(logging.INFO, "run.finished", seconds=seconds, numbers={"inputs": inputs, "unaccounted": unaccounted, **counts})
     return summary
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipeline import secret as secrets
+from pipeline.log import LogSettings
 from pipeline.secret import SecretRef
 from pipeline.storage import Store, canonical
 from transforms.errors import ConfigError
@@ -36,6 +37,8 @@ class Settings:
     max_quarantined: int | None = None
     redo: bool = False
     engine_options: tuple[str, ...] = ()
+    log: LogSettings = field(default_factory=LogSettings)
+    profile: bool = False
 
 
 def make(
@@ -50,6 +53,9 @@ def make(
     max_quarantined: int | None = None,
     redo: bool = False,
     engine_options: list[str] | None = None,
+    log_format: str = "text",
+    log_level: str = "error",
+    profile: bool = False,
 ) -> Settings:
     """Check everything that a run needs: policy, secret, engine, output.
 
@@ -66,10 +72,13 @@ def make(
         raise ConfigError(f"--workers is {workers}; expected 1 or more")
     if max_quarantined is not None and max_quarantined < 0:
         raise ConfigError(f"--max-quarantined is {max_quarantined}; expected 0 or more")
+    log = LogSettings(log_format, log_level, engine=runner in ("dataflow", "beam-spark"))
     store = Store()
     target = canonical(output)
     store.probe_writable(target)
-    return Settings(policy, tuple(inputs), target, reference, store, runner, workers, max_quarantined, redo, tuple(engine_options or ()))
+    return Settings(
+        policy, tuple(inputs), target, reference, store, runner, workers, max_quarantined, redo, tuple(engine_options or ()), log, profile
+    )
 
 
 def load_policy(path: str) -> Policy:

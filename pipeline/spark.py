@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -20,6 +19,7 @@ from pipeline.storage import Store
 from transforms.buffer import OutcomeBuffer
 from transforms.deidentify import Deidentifier, describe
 from transforms.errors import ConfigError, DeidError
+from transforms.measures import Tally, of_outcome
 from transforms.series.aggregate import series_key
 from transforms.types import Chunk, Header, Outcome
 
@@ -127,7 +127,7 @@ def parse(options: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def run(job: SparkJob, shards: Sequence[str], pending: int, spark: SparkSession) -> Counter[str]:
+def run(job: SparkJob, shards: Sequence[str], pending: int, spark: SparkSession) -> Tally:
     """Run the job to its end: three stages and one action, so nothing is computed twice or cached.
 
     Args:
@@ -137,22 +137,43 @@ def run(job: SparkJob, shards: Sequence[str], pending: int, spark: SparkSession)
         spark: where to run.
 
     Returns:
-        Instances by status, as the tasks counted them; a task that ran twice is counted once, since Spark takes one result of it.
+        What the tasks measured.
     """
     context = spark.sparkContext
+    measured = context.accumulator(Tally(), Merged())
     reading, grouping, cleaning = tasks_for(pending, len(shards), context.defaultParallelism)
     parts = max(1, -(-reading // max(len(shards), 1)))
     slices = [(shard, number, parts) for shard in shards for number in range(parts)]
-    counts = (
+    (
         context.parallelize(slices, max(1, reading))
-        .mapPartitions(partial(_guarded, read_headers, job))
+        .mapPartitions(partial(_guarded, read_headers, job, measured))
         .groupByKey(grouping, _bucket)
-        .mapPartitions(partial(_guarded, decide_series, job))
+        .mapPartitions(partial(_guarded, decide_series, job, measured))
         .partitionBy(cleaning, _bucket)
-        .mapPartitions(partial(_guarded, deidentify, job))
-        .collect()
+        .foreachPartition(partial(_guarded, deidentify, job, measured))
     )
-    return sum(counts, Counter())
+    tally: Tally = measured.value
+    return tally
+
+
+class Merged:
+    """How Spark adds up tallies: an AccumulatorParam."""
+
+    def zero(self, value: Tally) -> Tally:
+        """Nothing."""
+        return Tally()
+
+    def addInPlace(self, one: Tally, other: Tally) -> Tally:  # noqa: N802  # Spark's name
+        """Both."""
+        one.merge(other.spreads)
+        return one
+
+
+class Measured(Protocol):
+    """Where a task leaves what it measured: Spark's Accumulator."""
+
+    def add(self, term: Tally) -> None:
+        """Add to what other tasks measured."""
 
 
 def tasks_for(pending: int, shards: int, cores: int) -> tuple[int, int, int]:
@@ -163,9 +184,9 @@ def tasks_for(pending: int, shards: int, cores: int) -> tuple[int, int, int]:
     return min(MAX_TASKS, max(least, shards)), min(MAX_GROUPING_TASKS, grouping), min(MAX_TASKS, cleaning)
 
 
-def read_headers(job: SparkJob, slices: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Header]]:
+def read_headers(job: SparkJob, measured: Measured, slices: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Header]]:
     """Stage 1: every ``parts``-th line of a shard, from line ``number`` -> (series key, header); rows for what is not readable."""
-    worker, audit = job.open(), OutcomeBuffer(job.write_audit)
+    worker, audit, tally = job.open(), OutcomeBuffer(job.write_audit), Tally()
     for shard, number, parts in slices:
         for index, item in enumerate(read_shard(job.store, shard)):
             if index % parts != number:
@@ -175,44 +196,53 @@ def read_headers(job: SparkJob, slices: Iterable[tuple[str, int, int]]) -> Itera
                 continue
             opened = worker.open_header(item)
             if isinstance(opened, Outcome):
-                audit.add(opened)
+                _ended(opened, audit, tally)
             else:
+                tally.add(opened.measures)
                 header = worker.evaluate(opened)
                 if isinstance(header, Outcome):
-                    audit.add(header)
+                    _ended(header, audit, tally)
                 else:
                     yield series_key(header), header
     audit.flush()
+    measured.add(tally)
 
 
-def decide_series(job: SparkJob, series: Iterable[tuple[str, Iterable[Header]]]) -> Iterator[tuple[str, Chunk]]:
+def decide_series(job: SparkJob, measured: Measured, series: Iterable[tuple[str, Iterable[Header]]]) -> Iterator[tuple[str, Chunk]]:
     """Stage 2: the headers of one series -> its chunks by their keys; rows for what the save conditions filter."""
-    worker, audit = job.open(), OutcomeBuffer(job.write_audit)
+    worker, audit, tally = job.open(), OutcomeBuffer(job.write_audit), Tally()
     for _, headers in series:
         for item in worker.decide_series(headers):
             if isinstance(item, Outcome):
-                audit.add(item)
+                _ended(item, audit, tally)
             else:
                 yield item.key, item
     audit.flush()
+    measured.add(tally)
 
 
-def deidentify(job: SparkJob, chunks: Iterable[tuple[str, Chunk]]) -> Iterator[Counter[str]]:
-    """Stage 3: read, mask, de-identify, verify, write; a row for every instance. Yields the counts of the task."""
-    counts: Counter[str] = Counter()
-    worker, audit = job.open(), OutcomeBuffer(job.write_audit)
+def deidentify(job: SparkJob, measured: Measured, chunks: Iterable[tuple[str, Chunk]]) -> Iterator[Outcome]:
+    """Stage 3: read, mask, de-identify, verify, write; a row for every instance. Yields nothing."""
+    worker, audit, tally = job.open(), OutcomeBuffer(job.write_audit), Tally()
     for _, chunk in chunks:
         for outcome in worker.process(chunk):
-            counts[str(outcome.status)] += 1
-            audit.add(outcome)
+            _ended(outcome, audit, tally)
     audit.flush()
-    yield counts
+    measured.add(tally)
+    yield from ()
 
 
-def _guarded(stage: Callable[[SparkJob, Iterator[S]], Iterator[T]], job: SparkJob, part: Iterator[S]) -> Iterator[T]:
+def _ended(outcome: Outcome, audit: OutcomeBuffer, tally: Tally) -> None:
+    tally.add(of_outcome(outcome))
+    audit.add(outcome)
+
+
+def _guarded(
+    stage: Callable[[SparkJob, Measured, Iterator[S]], Iterator[T]], job: SparkJob, measured: Measured, part: Iterator[S]
+) -> Iterator[T]:
     """A stage whose failure shows a code and a type in Spark's logs: the text of a foreign exception may hold a value."""
     try:
-        yield from stage(job, part)
+        yield from stage(job, measured, part)
     except Exception as exc:
         raise DeidError(*describe(exc)) from None
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pipeline import log
 from pipeline.audit import AuditWriter
-from pipeline.progress import Ticker
 from pipeline.secret import SecretRef, resolve
+from pipeline.silence import silence
 from pipeline.storage import Store
-from transforms.deidentify import Deidentifier
+from pipeline.watch import Watch
+from transforms.deidentify import Deidentifier, describe
+from transforms.errors import DeidError
 from transforms.policy import Policy
-from transforms.read.quiet import silence_libraries
 from transforms.tags.identity import Identity
 from transforms.types import Outcome
 
@@ -25,7 +27,9 @@ class Job:
     Attributes:
         policy: URI of the policy's JSON, in the restricted folder: a save condition may hold a value of a patient.
         secret: where the secret is, not the secret.
-        progress: local folder where processes of one machine leave their counts, or None.
+        progress: local folder where processes of one machine leave their counts and logs, or None.
+        log: what is logged, and how.
+        profile: look where the time goes.
     """
 
     run_id: str
@@ -35,26 +39,31 @@ class Job:
     store: Store
     overwrite: bool = False
     progress: str | None = None
+    log: log.LogSettings = field(default_factory=log.LogSettings)
+    profile: bool = False
 
     def open(self) -> Deidentifier:
         """The Deidentifier of this process, built on first use."""
-        return _open(self)
+        return _open(self)[0]
 
     def write_audit(self, outcomes: Sequence[Outcome]) -> None:
-        """Write a batch of outcomes as audit parts."""
-        AuditWriter(self.store, self.output, self.run_id).write(outcomes)
+        """Write a batch of outcomes as audit parts; what was seen of the time goes with it."""
+        watch = _open(self)[1]
+        try:
+            with watch.stage("audit"):
+                AuditWriter(self.store, self.output, self.run_id).write(outcomes)
+            watch.flush()
+        except Exception as exc:
+            raise DeidError(*describe(exc)) from None
 
 
 @functools.lru_cache(maxsize=1)
-def _open(job: Job) -> Deidentifier:
+def _open(job: Job) -> tuple[Deidentifier, Watch]:
     silence()
-    tick = Ticker(job.progress).tick if job.progress else None
-    policy = Policy.model_validate_json(job.store.read_all(job.policy))
-    return Deidentifier(policy, Identity(resolve(job.secret)), job.store, job.output, overwrite=job.overwrite, on_event=tick)
-
-
-def silence() -> None:
-    """Keep libraries from logging values: pydicom warns with the value it dislikes, and a value may be a name."""
-    silence_libraries()
-    for name in ("PIL", "presidio-analyzer", "presidio_analyzer", "RapidOCR", "tldextract"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    log.attach(job.log, job.progress)
+    watch = Watch(job.run_id, job.log, job.store, job.output, progress=job.progress, profile=job.profile)
+    with watch.stage("open"):
+        policy = Policy.model_validate_json(job.store.read_all(job.policy))
+        opened = Deidentifier(policy, Identity(resolve(job.secret)), job.store, job.output, overwrite=job.overwrite, observer=watch)
+    watch.events.event(logging.INFO, "worker.opened")
+    return opened, watch

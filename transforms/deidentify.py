@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import pydicom
 
 from transforms.errors import Code, DeidError
+from transforms.measures import Measure, of_header
+from transforms.observer import Observer
 from transforms.outcomes import header_outcome, work_outcome
 from transforms.pixels.cleaner import PixelCleaner
 from transforms.policy import Policy
@@ -63,6 +65,7 @@ class OpenedHeader:
     source: Source = field(repr=False)
     instance_id: str
     fields: HeaderFields = field(repr=False)
+    measures: tuple[Measure, ...] = ()
 
 
 class Deidentifier:
@@ -76,14 +79,14 @@ class Deidentifier:
         output: str,
         *,
         overwrite: bool = False,
-        on_event: Callable[[str], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.policy = policy
         self._identity = identity
         self._store = store
         self._instances = store.join(output, "instances")
         self._overwrite = overwrite
-        self._on_event = on_event or (lambda _: None)
+        self._observer = observer or Observer()
         self.pii = PiiDetector(policy.text)
         self.tags = TagDeidentifier(policy.tags, identity, self.pii)
         self.pixels = PixelCleaner(policy.pixels, policy.limits, self.pii)
@@ -100,23 +103,32 @@ class Deidentifier:
         """Read a header; an input that is no readable DICOM instance is an outcome at once."""
         instance_id = self.instance_id(source.uri)
         size = source.size or 0
+        fetched, started = 0, time.perf_counter()
+
+        def fetch(start: int, end: int) -> bytes:
+            nonlocal fetched
+            data = self._store.read_range(source.uri, start, end)
+            fetched += len(data)
+            return data
+
         try:
-            size = self._store.size(source.uri) if source.size is None else source.size
-            fields = read_header(
-                lambda start, end: self._store.read_range(source.uri, start, end), size, self.policy.limits, name=instance_id
-            )
+            with self._observer.stage("header"):
+                size = self._store.size(source.uri) if source.size is None else source.size
+                fields = read_header(fetch, size, self.policy.limits, name=instance_id)
         except Exception as exc:
             code, detail = describe(exc)
             status = Status.FILTERED if code in FILTERING else Status.QUARANTINED
-            return self._ended(header_outcome(blank_header(instance_id, source.uri, size), status, code, "read_header", detail))
-        self._on_event("header")
-        return OpenedHeader(Source(source.uri, size), instance_id, fields)
+            outcome = header_outcome(blank_header(instance_id, source.uri, size), status, code, "read_header", detail)
+            return self._ended(replace(outcome, measures=of_header(fetched, time.perf_counter() - started)))
+        self._observer.header_read(instance_id)
+        return OpenedHeader(Source(source.uri, size), instance_id, fields, of_header(fetched, time.perf_counter() - started))
 
     def evaluate(self, opened: OpenedHeader) -> Header | Outcome:
         """Evaluate the save conditions; the result is all that the shuffle carries. What cannot be evaluated is an outcome."""
         fields = opened.fields
         try:
-            evaluations = evaluate(self.policy.save_conditions, fields.dataset)
+            with self._observer.stage("conditions"):
+                evaluations = evaluate(self.policy.save_conditions, fields.dataset)
         except Exception as exc:
             code, detail = describe(exc)
             blank = blank_header(opened.instance_id, opened.source.uri, opened.source.size or 0)
@@ -190,7 +202,7 @@ class Deidentifier:
         return self._ended(work_outcome(work, self._identity.token))
 
     def _ended(self, outcome: Outcome) -> Outcome:
-        self._on_event(str(outcome.status))
+        self._observer.ended(outcome)
         return outcome
 
     def _read(self, work: Work) -> None:
@@ -234,14 +246,14 @@ class Deidentifier:
         work.url_deid, work.bytes_out, work.status = uri, len(work.encoded), Status.SAVED
         work.encoded = b""
 
-    @staticmethod
-    def _stage(work: Work, stage: str, run: Callable[[Work], None]) -> Work:
+    def _stage(self, work: Work, stage: str, run: Callable[[Work], None]) -> Work:
         """Run a stage of a Work that has not ended; turn any exception into a code, and drop the data."""
         if work.status is not None:
             return work
         started = time.perf_counter()
         try:
-            run(work)
+            with self._observer.stage(stage):
+                run(work)
         except Exception as exc:
             code, work.detail = describe(exc)
             work.code, work.stage = str(code), stage

@@ -230,10 +230,14 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one input ended; the three dictionaries are the rows of audit/instances, audit/entities and restricted/crosswalk."""
+    """How one input ended; the three dictionaries are the rows of audit/instances, audit/entities and restricted/crosswalk.
+
+    ``measures`` are of `transforms.measures`, and not in the audit.
+    """
 
     instance_id: str
     status: Status
     instance: dict[str, Any] = field(repr=False)
     entities: tuple[dict[str, Any], ...] = field(repr=False)
     crosswalk: dict[str, Any] = field(repr=False)
+    measures: tuple[tuple[str, int], ...] = ()

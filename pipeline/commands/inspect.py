@@ -15,8 +15,8 @@ import numpy as np
 
 from pipeline import secret as secrets
 from pipeline.settings import load_policy
+from pipeline.silence import silence
 from pipeline.storage import Store, canonical
-from pipeline.worker import silence
 from transforms.deidentify import Deidentifier
 from transforms.errors import ConfigError
 from transforms.pixels.engines.registry import check_engine

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from pipeline import settings
+from pipeline.log import FORMATS, LEVELS
 from pipeline.run import Summary, execute
 from pipeline.storage import join
 
@@ -27,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--secret-file", help="file, env://, gcp-secret:// or aws-secret:// with the secret; default: $DICOM_DEID_SECRET")
     parser.add_argument("--ephemeral-secret", action="store_true", help="a random secret, for trying things out")
     parser.add_argument("--max-quarantined", type=int, help="exit with status 1 when more inputs than this are quarantined")
+    parser.add_argument("--log-format", choices=FORMATS, default="text", help="lines of the log on standard error (default text)")
+    parser.add_argument("--log-level", choices=LEVELS, default="error", help="warning: quarantined inputs; info: all; debug: headers, too")
+    parser.add_argument("--profile", action="store_true", help="sample where the time goes, into OUT/profile/, with a table at the end")
     parser.add_argument("--redo", action="store_true", help="do everything again, even what an earlier run finished")
 
 
@@ -45,6 +49,9 @@ def main(options: argparse.Namespace) -> int:
         max_quarantined=options.max_quarantined,
         redo=options.redo,
         engine_options=options.engine_options,
+        log_format=options.log_format,
+        log_level=options.log_level,
+        profile=options.profile,
     )
     summary = execute(chosen)
     if summary.launched:
@@ -53,6 +60,8 @@ def main(options: argparse.Namespace) -> int:
         )
         return 0
     print(render(summary, chosen.output))
+    for table in summary.profiles:
+        print(f"\n{table}")
     too_many = chosen.max_quarantined is not None and summary.counts["quarantined"] > chosen.max_quarantined
     if too_many:
         print(f"dicom-deid: {summary.counts['quarantined']} quarantined, --max-quarantined is {chosen.max_quarantined}", file=sys.stderr)

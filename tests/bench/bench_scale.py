@@ -26,10 +26,11 @@ from pipeline.worker import Job
 from tests.conftest import SECRET
 from tests.end_to_end import archive
 from tests.scale.cluster import ROOT
-from transforms.deidentify import Deidentifier
+from transforms.deidentify import Deidentifier, OpenedHeader
 from transforms.errors import Code
 from transforms.outcomes import header_outcome
 from transforms.policy import LimitsPolicy
+from transforms.read.header import HeaderFields
 from transforms.series.aggregate import chunks, decide
 from transforms.types import Chunk, Header, Outcome, Source, Status
 
@@ -53,12 +54,15 @@ class HeaderJob:
 class HeaderWorker:
     """Stands in for a Deidentifier."""
 
-    def open_header(self, source: Source) -> Header:
+    def open_header(self, source: Source) -> OpenedHeader:
         number = int(source.uri.rpartition("/")[2])
-        return Header(f"{number:032x}", source.uri, 1 << 19, "1.2", f"1.2.{number // SERIES}", f"1.2.3.{number}", "P", pixel_bytes=1 << 19)
+        fields = HeaderFields("P", "1.2", f"1.2.{number // SERIES}", f"1.2.3.{number}", "", "CT", "", 1, 1 << 19, None)
+        return OpenedHeader(source, f"{number:032x}", fields)
 
-    def evaluate(self, header: Header) -> Header:
-        return header
+    def evaluate(self, opened: OpenedHeader) -> Header:
+        found = opened.fields
+        ids = found.study_uid, found.series_uid, found.sop_uid, found.patient_id
+        return Header(opened.instance_id, opened.source.uri, 1 << 19, *ids, pixel_bytes=found.pixel_bytes)
 
     def decide_series(self, headers: Sequence[Header]) -> Iterator[Chunk]:
         members = list(headers)
@@ -142,7 +146,7 @@ def shuffle(folder: Path, headers: int) -> None:
         before, started = peak(), time.monotonic()
         counts = spark.run(job, shards, headers, session)  # type: ignore[arg-type]  # what the graph uses of a Deidentifier
         seconds = time.monotonic() - started
-    assert counts["saved"] == headers
+    assert counts.count(Status.SAVED) == headers
     print(f"{headers} headers to chunks: {seconds:.1f} s, {1e6 * seconds / headers:.0f} us each; driver +{peak() - before:.0f} MiB")
 
 

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from transforms.deidentify import Deidentifier
-from transforms.types import Outcome, Status
+from transforms.measures import COUNTERS, DISTRIBUTIONS, Measure, Spread, Tally, of_outcome
+from transforms.types import Outcome
 
 OUTCOMES = "outcomes"
 """Tag of the output with inputs that are finished before they reach Write."""
-
-DISTRIBUTIONS = ("frames", "frames_masked", "boxes_masked", "bytes_in", "bytes_out")
-STAGES = ("read", "mask", "tags", "verify", "write")
 
 Opener = Callable[[], Deidentifier]
 """Opens the worker's Deidentifier: picklable, cached per process, resolves the secret where it runs."""
 
 
 class WorkerDoFn(beam.DoFn):
-    """A DoFn over the process's Deidentifier that counts how inputs end."""
+    """A DoFn over the process's Deidentifier that measures its work."""
 
     def __init__(self, opener: Opener) -> None:
         self._opener = opener
-        self._counters = {status: Metrics.counter("instances", status.value) for status in Status}
-        self._sizes = {name: Metrics.distribution("instances", name) for name in DISTRIBUTIONS}
-        self._stages = {name: Metrics.distribution("milliseconds", name) for name in STAGES}
+        self._counters = {name: Metrics.counter(*name.split(".")) for name in COUNTERS}
+        self._distributions = {name: Metrics.distribution(*name.split(".")) for name in DISTRIBUTIONS}
 
     def setup(self) -> None:
         """Open the worker: models, table, secret; once per process."""
@@ -35,11 +33,28 @@ class WorkerDoFn(beam.DoFn):
 
     def count(self, outcome: Outcome) -> Outcome:
         """Count the outcome by status, size and time, and hand it on."""
-        self._counters[outcome.status].inc()
-        for name, distribution in self._sizes.items():
-            if (value := outcome.instance.get(name)) is not None:
-                distribution.update(int(value))
-        for name, distribution in self._stages.items():
-            if (seconds := outcome.instance.get(f"seconds_{name}")) is not None:
-                distribution.update(round(1000 * seconds))
+        self.measure(of_outcome(outcome))
         return outcome
+
+    def measure(self, measures: Iterable[Measure]) -> None:
+        """Add values to Beam's metrics of these names."""
+        for name, value in measures:
+            if name in self._counters:
+                self._counters[name].inc(value)
+            else:
+                self._distributions[name].update(value)
+
+
+def tally(result: Any) -> Tally:
+    """What a pipeline's workers measured; empty where the runner cannot say."""
+    found = Tally()
+    metrics = result.metrics().query()
+    for item in metrics["counters"]:
+        name = f"{item.key.metric.namespace}.{item.key.metric.name}"
+        if name in COUNTERS and item.result:
+            found.merge({name: Spread(item.result, item.result, 1, 1)})
+    for item in metrics["distributions"]:
+        name, value = f"{item.key.metric.namespace}.{item.key.metric.name}", item.result
+        if name in DISTRIBUTIONS and value is not None and value.count:
+            found.merge({name: Spread(value.count, value.sum, value.min, value.max)})
+    return found

@@ -20,4 +20,5 @@ class ReadHeaderDoFn(WorkerDoFn):
         if isinstance(opened, Outcome):
             yield beam.pvalue.TaggedOutput(OUTCOMES, self.count(opened))
         else:
+            self.measure(opened.measures)
             yield opened

@@ -9,7 +9,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
-from transforms.beam.base import OUTCOMES
+from transforms.beam.base import OUTCOMES, tally
 from transforms.beam.coders import TransientCoder
 from transforms.beam.decide_series import DecideSeriesDoFn
 from transforms.beam.deidentify_tags import DeidentifyTagsDoFn
@@ -20,10 +20,14 @@ from transforms.beam.verify import VerifyDoFn
 from transforms.beam.write import WriteDoFn
 from transforms.beam.write_audit import WriteAuditDoFn
 from transforms.buffer import FLUSH_ROWS
+from transforms.deidentify import OpenedHeader
+from transforms.read.header import HeaderFields
 from transforms.types import Chunk, Header, Outcome, SeriesDecision, Source, Status, Work
 
 GOOD = Header("id-1", "mem://1", 10, "1.2", "1.2.3", "1.2.3.4", "P")
 DECISION = SeriesDecision(True)
+FIELDS = HeaderFields("P", "1.2", "1.2.3", "1.2.3.4", "", "CT", "", 1, 0, None)
+OPENED = OpenedHeader(Source("good"), "id-1", FIELDS, (("bytes.header", 7),))
 
 
 def outcome(name: str, status: Status = Status.SAVED) -> Outcome:
@@ -34,7 +38,7 @@ class FakeWorker:
     """The methods of a Deidentifier, each marking what it was given."""
 
     def open_header(self, source: Source) -> object:
-        return outcome(source.uri, Status.FILTERED) if source.uri == "bad" else source.uri
+        return outcome(source.uri, Status.FILTERED) if source.uri == "bad" else OPENED
 
     def evaluate(self, opened: object) -> Header | Outcome:
         return outcome("odd", Status.QUARANTINED) if opened == "odd" else GOOD
@@ -68,7 +72,7 @@ def test_read_header(pipeline: beam.Pipeline) -> None:
     found = (
         pipeline | beam.Create([Source("good"), Source("bad")]) | beam.ParDo(ReadHeaderDoFn(FakeWorker)).with_outputs(OUTCOMES, main="main")
     )
-    assert_that(found.main, equal_to(["good"]), label="OpenedHeaders")
+    assert_that(found.main | beam.Map(lambda item: item.instance_id), equal_to(["id-1"]), label="OpenedHeaders")
     assert_that(found[OUTCOMES] | beam.Map(lambda item: item.instance_id), equal_to(["bad"]), label="Unreadable")
 
 
@@ -104,6 +108,16 @@ def test_outcomes_are_counted_by_status() -> None:
         works | beam.ParDo(WriteDoFn(FakeWorker))
     counters = {item.key.metric.name: item.committed for item in pipeline.result.metrics().query()["counters"]}
     assert {name: count for name, count in counters.items() if count} == {"saved": 3}
+
+
+def test_measures_add_up_over_all_steps() -> None:
+    with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
+        sources = pipeline | beam.Create([Source("good"), Source("good"), Source("bad")])
+        sources | beam.ParDo(ReadHeaderDoFn(FakeWorker)).with_outputs(OUTCOMES, main="main")
+    assert tally(pipeline.result).as_record() == {
+        "instances.filtered": 1,
+        "bytes.header": {"count": 2, "sum": 14, "min": 7, "max": 7},
+    }
 
 
 def test_a_work_is_never_encoded() -> None:
