@@ -48,7 +48,7 @@ $(VENV)/.demo: setup.py requirements.txt $(VENV)/bin/uv
 	@touch $@
 
 $(VENV)/.test: setup.py requirements.txt $(VENV)/bin/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[dev,spark,aws,gcp,azure]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[dev,spark,aws,gcp,azure,video]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test tests/bench/overrides.txt

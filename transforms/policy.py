@@ -48,6 +48,8 @@ class PixelsPolicy(Model):
         padding: pixels around a box that are hidden too.
         sample: share of instances that are examined a second time at full effort; disagreement is recorded, and what was missed is hidden.
         ultrasound: ``outside`` also hides everything outside of the regions of SequenceOfUltrasoundRegions (PS3.3 C.8.5.5).
+        video: MPEG-2, H.264 and HEVC quarantine their instance, or text is blanked in all frames, which are compressed once more; black
+            whatever ``fill`` says. Needs the extra ``video``. With REDACT_NO_TEXT a video stays as it is.
         devices: rules that hide places known beforehand, or the name of a YAML file with a list of them under ``devices``.
     """
 
@@ -58,6 +60,7 @@ class PixelsPolicy(Model):
     padding: Annotated[int, Field(ge=0, le=64)] = 2
     sample: Annotated[float, Field(ge=0, le=1)] = 0.0
     ultrasound: Literal["look", "outside"] = "look"
+    video: Literal["quarantine", "mask"] = "quarantine"
     devices: tuple[DeviceRule, ...] = ()
 
     @field_validator("devices", mode="before")

@@ -6,10 +6,10 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from transforms.errors import Code, DeidError
-from transforms.pixels import encode, hidden
+from transforms.pixels import encode, hidden, video
 from transforms.pixels.decide import Sighting
 from transforms.pixels.devices import Places, known_places
 from transforms.pixels.engines import registry
@@ -96,6 +96,9 @@ class PixelCleaner:
             beside = hidden.tidy(dataset, self._limits) + hidden.clear_encoded_bits(dataset, self._limits)
             return PixelReport(cleaned=False, findings=tuple(beside))
         removed = tuple(hidden.strip(dataset, self._limits))
+        if str(dataset.file_meta.TransferSyntaxUID) in video.SYNTAXES:
+            report = self._filmed(dataset, known)
+            return replace(report, findings=(*removed, *report.findings))
         seen = self._seen(dataset, known, memories)
         if isinstance(seen, PixelReport):
             return replace(seen, findings=removed)
@@ -115,9 +118,7 @@ class PixelCleaner:
         info = reader.info
         memory = memories.setdefault((info.shape, info.photometric, info.dtype.str), Memory())
         job = _Job(dataset, known, reader, known_places(dataset, self._policy, info.shape), memory, memory.frames, 0.0)
-        look = Look(
-            registry.load(self._engine_name), self._policy.min_score, read=read or self._policy.mode is not PixelMode.REDACT_ALL_TEXT
-        )
+        look = self._look(read=read)
         sampled = self._full_effort or _sampled(dataset, self._policy.sample)
         for frame in range(info.frames):
             seen = self._frame(job, frame, look)
@@ -126,6 +127,44 @@ class PixelCleaner:
                 job.spoiled.append(frame)
         job.seconds = time.perf_counter() - start
         return job
+
+    def _look(self, *, read: bool = False) -> Look:
+        reads = read or self._policy.mode is not PixelMode.REDACT_ALL_TEXT
+        return Look(registry.load(self._engine_name), self._policy.min_score, read=reads)
+
+    def _filmed(self, dataset: Dataset, known: Known | None) -> PixelReport:
+        """A video: every frame is looked at, and what is to be hidden on one is hidden on all. The audit has each place once."""
+        if self._policy.video == "quarantine":
+            raise DeidError(Code.PIXELS_UNSUPPORTED, "video, and pixels.video has it quarantined")
+        start = time.perf_counter()
+        info = pixel_info(dataset)
+        if info is None:
+            return PixelReport(cleaned=True)
+        film = video.Video(dataset, info, self._limits)
+        # A video shows its frames as a reader does, one after the other.
+        job = _Job(dataset, known, cast(FrameReader, film), known_places(dataset, self._policy, info.shape), Memory(), 0, 0.0)
+        look, sampled = self._look(), self._full_effort or _sampled(dataset, self._policy.sample)
+        findings = {box: Finding("masked", frame=0, box=box, detector="rule", rule=rule) for box, rule in job.places.boxes}
+        methods: list[str] = []
+        judged: set[Sighting] = set()
+        for frame in film.frames():
+            seen = self._frame(job, frame, look)
+            seen = self._second(job, frame, seen) if sampled else seen
+            methods.append(seen.method)
+            if not judged.issuperset(seen.sightings):
+                judged.update(seen.sightings)
+                for finding in self._decide(seen.sightings, frame, job):
+                    if finding.box is not None and (finding.box not in findings or finding.action == "masked"):
+                        findings[finding.box] = finding
+        boxes = [box for box, finding in findings.items() if finding.action == "masked"]
+        video.write(dataset, film, film.masked(boxes), changed=bool(boxes))
+        return PixelReport(
+            cleaned=True,
+            frames=tuple(FrameDecision(frame, method, len(boxes)) for frame, method in enumerate(methods)),
+            changed_frames=tuple(range(len(methods))) if boxes else (),
+            findings=tuple(findings.values()),
+            seconds=time.perf_counter() - start,
+        )
 
     def _frame(self, job: _Job, frame: int, look: Look) -> Seen:
         if job.places.trusted:
