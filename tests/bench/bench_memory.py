@@ -6,6 +6,7 @@ Every instance is another patient with other UIDs, names and texts, so that cach
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import random
 import sys
@@ -27,11 +28,20 @@ from transforms.types import PixelReport
 ALLOWED_MIB = 64
 
 
-def header(number: int) -> bytes:
-    """A CT header without pixels, of a patient of its own."""
+@functools.cache
+def base() -> bytes:
+    """A CT header without pixels, in UTF-8: pydicom then writes what does not change as it was read."""
     dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm", download=False), stop_before_pixels=True)
-    who = person(random.Random(number))
     dataset.SpecificCharacterSet = "ISO_IR 192"
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    return buffer.getvalue()
+
+
+def header(number: int) -> bytes:
+    """The header of an instance of its own patient."""
+    dataset = pydicom.dcmread(io.BytesIO(base()))
+    who = person(random.Random(number))
     dataset.PatientName, dataset.PatientID = f"{who.family}^{who.given}", who.mrn
     dataset.InstitutionName, dataset.ReferringPhysicianName = who.institution, who.physician
     dataset.StudyDescription = f"CT thorax {who.family} {number}"
