@@ -49,6 +49,7 @@ $(VENV)/.demo: setup.py requirements.txt $(VENV)/bin/uv
 
 $(VENV)/.test: setup.py requirements.txt $(VENV)/bin/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[dev,spark,aws,gcp,azure,video]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --target $(VENV)/readers --no-deps pandas
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test tests/bench/overrides.txt

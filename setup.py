@@ -11,6 +11,7 @@ EXTRAS = {
     "video": ["av>=14"],
     "bench": ["dicom-anonymizer>=1.0.13", "faker>=30", "presidio-image-redactor>=0.0.56", "highdicom>=0.27"],
     "train": ["jax>=0.4.30", "onnx>=1.16"],
+    "readers": ["pandas>=2.2"],  # what reads the audit, for tests; beside the environment, since pyarrow imports pandas where it finds it
     "dev": [
         "gcp-storage-emulator>=2024.8",
         "hypothesis>=6.100",
@@ -21,6 +22,7 @@ EXTRAS = {
         "pytest>=8",
         "pytest-timeout",
         "ruff>=0.9",
+        "sqlglot>=26",
         "types-PyYAML",
     ],
 }
