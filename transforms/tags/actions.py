@@ -8,6 +8,7 @@ from typing import Any
 
 from transforms.policy import TagsPolicy
 from transforms.tags.dates import cap_age, shift
+from transforms.tags.documents import empty_document
 from transforms.tags.identity import Identity
 from transforms.tags.private import PrivateRules
 from transforms.tags.rules import Action, Rules, Step
@@ -76,6 +77,8 @@ def _dummy(instance: Instance, step: Step, element: Any, encodings: Sequence[str
     if step.vr == "UI":
         return _uid(instance, step, element, encodings)
     size = len(value) if isinstance(value, bytes) else 0
+    if step.keyword == "EncapsulatedDocument" and (empty := empty_document(instance.sop_class, value or b"")) is not None:
+        return empty
     text = value.decode("latin-1") if isinstance(value, bytes) and step.vr in DATE_VRS and size < 64 else ""
     return dummy(step.vr, text, size)
 

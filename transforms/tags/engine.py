@@ -12,6 +12,7 @@ from transforms.policy import TagsPolicy
 from transforms.tags.actions import Instance
 from transforms.tags.charset import to_utf8
 from transforms.tags.claims import write_claims, write_file_meta
+from transforms.tags.documents import correct_length
 from transforms.tags.identity import Identity
 from transforms.tags.iod import is_known
 from transforms.tags.pack import pack
@@ -84,6 +85,8 @@ class TagDeidentifier:
         _correct_encoding(ds)
         walk = Walk(instance)
         walk.run(ds)
+        if self._policy.documents == "remove":
+            correct_length(ds)
         self._identify(ds, instance, original)
         if self._policy.charset == "utf-8":
             to_utf8(ds)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import BasicTextSRStorage, EncapsulatedPDFStorage, GrayscaleSoftcopyPresentationStateStorage, TwelveLeadECGWaveformStorage
+from pydicom.uid import (
+    BasicTextSRStorage,
+    CTImageStorage,
+    EncapsulatedCDAStorage,
+    EncapsulatedOBJStorage,
+    EncapsulatedPDFStorage,
+    EncapsulatedSTLStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    TwelveLeadECGWaveformStorage,
+)
 
 from tests.transforms.tags.conftest import new
 from transforms.errors import Code, DeidError
@@ -96,6 +107,39 @@ def test_documents(run):
         run(ds, documents="quarantine")
     assert caught.value.code is Code.DOCUMENT_UNSUPPORTED
     assert run(ds, documents="keep").EncapsulatedDocument.startswith(b"%PDF-1.4")
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize(
+    ("sop_class", "original"),
+    [
+        (EncapsulatedPDFStorage, b"%PDF-1.4 Thea"),
+        (EncapsulatedCDAStorage, b"<ClinicalDocument>Thea</ClinicalDocument>"),
+        (EncapsulatedSTLStorage, b"solid Thea endsolid"),
+        (EncapsulatedOBJStorage, b"# Thea"),
+        (CTImageStorage, b"%PDF-1.4 Thea"),
+    ],
+)
+def test_a_removed_document_is_an_empty_one(run, sop_class, original, implicit):
+    ds = new(implicit=implicit, EncapsulatedDocument=original, EncapsulatedDocumentLength=len(original))
+    ds.SOPClassUID = sop_class
+    out = run(ds)
+    document = out.EncapsulatedDocument
+    assert b"Thea" not in document
+    assert out.EncapsulatedDocumentLength == len(document)
+    if original.startswith(b"%PDF"):
+        table = int(document.split(b"startxref")[1].split()[0])
+        assert document[table : table + 4] == b"xref"
+        for number, entry in enumerate(document[table:].splitlines()[3:6], 1):
+            assert document[int(entry[:10]) :].startswith(b"%d 0 obj" % number)
+    elif original.startswith(b"<"):
+        assert ElementTree.fromstring(document).tag == "{urn:hl7-org:v3}ClinicalDocument"
+    elif original.startswith(b"solid"):
+        assert document == bytes(84)
+
+
+def test_what_is_no_known_document_leaves_two_bytes(run):
+    assert run(new(EncapsulatedDocument=b"Thea")).EncapsulatedDocument == b"\0\0"
 
 
 @pytest.mark.parametrize(
