@@ -89,6 +89,8 @@ class Archive:
             )
         if self.runner == "spark" and self.options:
             raise ValueError(f"archive {self.name}: options are Beam's; Spark's go into conf, its master into the Airflow connection")
+        if any("no_wait_until_finish" in option for option in self.options):
+            raise ValueError(f"archive {self.name}: a run must wait for its end, or nobody would know how it ended")
         if self.runner != "spark" and self.conf:
             raise ValueError(f"archive {self.name}: conf is Spark's; with the runner {self.runner}, give options")
 

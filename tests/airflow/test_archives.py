@@ -125,6 +125,7 @@ def test_verify_looks_at_what_came_since_the_last_success(dags: ModuleType, monk
         ({"workers": "8"}, "workers is of type str"),
         ({"runner": "spark", "options": ["--x"]}, "options are Beam's"),
         ({"conf": {"spark.a": "b"}}, "conf is Spark's"),
+        ({"runner": "dataflow", "options": ["--no_wait_until_finish"]}, "must wait for its end"),
     ],
 )
 def test_a_wrong_setting_is_said_when_the_file_is_read(settings: dict[str, Any], said: str) -> None:
