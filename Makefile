@@ -48,7 +48,7 @@ $(VENV)/.demo: setup.py requirements.txt $(VENV)/bin/uv
 	@touch $@
 
 $(VENV)/.test: setup.py requirements.txt $(VENV)/bin/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[dev,spark,aws,gcp,azure,video]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[dev,spark,aws,gcp,azure,tesserocr,video]'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --target $(VENV)/readers --no-deps pandas
 	@touch $@
 

@@ -8,6 +8,7 @@ EXTRAS = {
     "aws": ["s3fs>=2026.2", "boto3"],
     "azure": ["adlfs>=2026.2"],
     "tesseract": ["pytesseract>=0.3.13"],
+    "tesserocr": ["tesserocr>=2.8"],
     "video": ["av>=14"],
     "bench": ["dicom-anonymizer>=1.0.13", "faker>=30", "presidio-image-redactor>=0.0.56", "highdicom>=0.27"],
     "train": ["jax>=0.4.30", "onnx>=1.16"],

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
 
 from transforms.errors import ConfigError
 from transforms.pixels.engines import rapidocr_engine, registry, tesseract
+from transforms.pixels.engines.base import TextEngine
 from transforms.pixels.engines.paddle import regions, upright
 from transforms.policy import PixelMode, PixelsPolicy
 
-AVAILABLE = [name for name in ("rapidocr-openvino", "rapidocr-onnxruntime", "tesseract") if registry.reason(name) is None]
+AVAILABLE = [name for name in ("rapidocr-openvino", "rapidocr-onnxruntime") if registry.reason(name) is None]
 
 
 def picture(text: str) -> np.ndarray:
@@ -20,9 +23,17 @@ def picture(text: str) -> np.ndarray:
     return image
 
 
-@pytest.mark.parametrize("name", AVAILABLE)
-def test_engine_finds_and_reads_a_line(name: str) -> None:
-    engine = registry.load(registry.choose(name))
+@pytest.fixture(params=[*AVAILABLE, "tesserocr", "pytesseract"])
+def engine(request: pytest.FixtureRequest) -> TextEngine:
+    if request.param not in ("tesserocr", "pytesseract"):
+        return registry.load(registry.choose(request.param))
+    pytest.importorskip(request.param, reason="the package is not installed")
+    if tesseract.tessdata() is None or shutil.which("tesseract") is None:
+        pytest.skip("program tesseract with its model of English is not installed")
+    return tesseract.Tesseract(in_process=request.param == "tesserocr")
+
+
+def test_engine_finds_and_reads_a_line(engine: TextEngine) -> None:
     found = engine.detect(picture("KAUFMAN 1943"))
     assert found
     corners = np.concatenate([region.quad for region in found])
@@ -33,16 +44,12 @@ def test_engine_finds_and_reads_a_line(name: str) -> None:
     assert reading.score > 0.5
 
 
-@pytest.mark.parametrize("name", AVAILABLE)
-def test_engine_finds_nothing_on_black(name: str) -> None:
-    engine = registry.load(registry.choose(name))
+def test_engine_finds_nothing_on_black(engine: TextEngine) -> None:
     assert engine.detect(np.zeros((64, 64, 3), np.uint8)) == []
     assert list(engine.read([])) == []
 
 
-@pytest.mark.parametrize("name", AVAILABLE)
-def test_crops_keep_their_order_whatever_their_width(name: str) -> None:
-    engine = registry.load(registry.choose(name))
+def test_crops_keep_their_order_whatever_their_width(engine: TextEngine) -> None:
     texts = ["ALPHA BRAVO 12", "MIKE", "SIERRA TANGO 9"]
     widths = (330, 160, 360)
     readings = engine.read([picture(text)[25:75, :width] for text, width in zip(texts, widths, strict=True)])

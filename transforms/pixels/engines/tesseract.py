@@ -7,6 +7,7 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ Word = tuple[int, int, int, int, int, str, float]
 
 def available() -> str | None:
     """Why Tesseract cannot run, or None when it can."""
-    if importlib.util.find_spec("tesserocr") is not None:
+    if _runs_in_process():
         return None
     if importlib.util.find_spec("pytesseract") is None:
         return "neither package tesserocr nor pytesseract is installed"
@@ -36,7 +37,20 @@ def available() -> str | None:
 def load() -> TextEngine:
     """Tesseract with one thread."""
     os.environ.setdefault("OMP_THREAD_LIMIT", "1")
-    return Tesseract(in_process=importlib.util.find_spec("tesserocr") is not None)
+    return Tesseract(in_process=_runs_in_process())
+
+
+def _runs_in_process() -> bool:
+    return importlib.util.find_spec("tesserocr") is not None and tessdata() is not None
+
+
+def tessdata() -> str | None:
+    """The folder with the model of English, which the wheel of tesserocr lacks: as the environment says, or where systems install it."""
+    prefix = os.environ.get("TESSDATA_PREFIX")
+    folders = [Path(prefix), Path(prefix, "tessdata")] if prefix else []
+    folders += sorted(Path("/usr/share/tesseract-ocr").glob("*/tessdata"), reverse=True)
+    folders += [Path(root, "share", "tessdata") for root in ("/usr", "/usr/local", "/opt/homebrew")]
+    return next((str(folder) for folder in folders if (folder / "eng.traineddata").is_file()), None)
 
 
 class Tesseract:
@@ -108,7 +122,7 @@ def _tesserocr_words() -> Callable[[Image], list[Word]]:
     import tesserocr
     from PIL import Image as Picture
 
-    api = tesserocr.PyTessBaseAPI(psm=tesserocr.PSM(SPARSE_TEXT))
+    api = tesserocr.PyTessBaseAPI(path=tessdata(), psm=SPARSE_TEXT)
 
     def words(image: Image) -> list[Word]:
         api.SetImage(Picture.fromarray(image))
