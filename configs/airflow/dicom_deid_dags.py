@@ -3,7 +3,8 @@
     find_new -> deidentify -> verify -> report
 
 State is in the output, none in Airflow: a task may be cleared, killed or tried again, and goes on where it was. Commands hold folders,
-numbers and references, and the only XCom is the number of new objects: Airflow's database, logs and pages hold no name of an object and no secret.
+numbers and references, and the only XCom is the number of new objects: Airflow's database, logs and pages hold no name of an object and no
+secret.
 """
 
 from __future__ import annotations
