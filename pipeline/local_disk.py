@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from pipeline.uri import local_uri
+from transforms.spool import Bytes, pieces
 from transforms.types import Source
 
 _UNSUPPORTED = frozenset({errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EXDEV})
@@ -32,7 +33,7 @@ def read(path: str, start: int, end: int) -> bytes:
         return b"".join(pieces)
 
 
-def replace(path: str, data: bytes) -> None:
+def replace(path: str, data: Bytes) -> None:
     """Write a file so that its name stands for the old content or the new, never for a part.
 
     Raises:
@@ -50,7 +51,7 @@ def replace(path: str, data: bytes) -> None:
             raise
 
 
-def create(path: str, data: bytes) -> bool:
+def create(path: str, data: Bytes) -> bool:
     """Write a file only if its name is free, which the file system decides; False when it is not.
 
     Raises:
@@ -71,7 +72,7 @@ def create(path: str, data: bytes) -> bool:
 
 
 @contextmanager
-def _written(path: str, data: bytes) -> Iterator[tuple[str, bool]]:
+def _written(path: str, data: Bytes) -> Iterator[tuple[str, bool]]:
     """A whole file in the folder of ``path``, on the disk, and whether it has no name but a link in /proc to be followed.
 
     A file without a name vanishes with its process: a killed worker leaves nothing. Systems that have none get a ``.part-`` file.
@@ -84,7 +85,8 @@ def _written(path: str, data: bytes) -> Iterator[tuple[str, bool]]:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for piece in pieces(data):
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
             yield part or f"/proc/self/fd/{file.fileno()}", not part

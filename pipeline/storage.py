@@ -25,12 +25,20 @@ from pipeline.uri import canonical as canonical
 from pipeline.uri import join as join
 from pipeline.uri import local_path as local_path
 from transforms.errors import Code, ConfigError, DeidError
+from transforms.spool import Bytes, Spool
 from transforms.types import Source
 
 T = TypeVar("T")
 
 _DEFAULTS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}}}}
 _RETRYING = frozenset({"abfs", "gs"})  # their libraries retry with growing pauses, which cannot be turned off; two loops would multiply
+_RANGE_BYTES = 16 * 1024**2
+_IN_PARTS: dict[str, dict[str, Any]] = {
+    "s3": {"chunksize": 16 * 1024**2, "max_concurrency": 2},
+    "gs": {"chunksize": 16 * 1024**2},
+    "abfs": {"max_concurrency": 2},
+}
+_VERSION = ("generation", "ETag", "etag", "mtime", "last_modified", "LastModified", "created")
 
 for _name in ("adlfs", "aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "s3fs"):
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)  # they log the names of files, which may be names of people
@@ -129,7 +137,34 @@ class Store:
             raise DeidError(Code.CHANGED_DURING_RUN, f"expected {expected} bytes, found {'more' if len(data) > expected else len(data)}")
         return data
 
-    def write_atomic(self, uri: str, data: bytes) -> None:
+    def read_spooled(self, uri: str, max_bytes: int, size: int | None = None) -> Spool:
+        """`read_all` to the local disk, by ranges, so that memory holds but one of them.
+
+        Raises:
+            DeidError: as `read_all`; CHANGED_DURING_RUN too when the file is another one at the end than it was at the beginning;
+                WRITE_FAILED when the folder for temporary files is full.
+        """
+        before = self._state(uri)
+        expected = before[0] if size is None else size
+        if expected > max_bytes:
+            raise DeidError(Code.TOO_LARGE, f"{expected} bytes, the limit is {max_bytes}")
+        spool = Spool()
+        for start in range(0, expected, _RANGE_BYTES):
+            spool.write(self.read_range(uri, start, min(start + _RANGE_BYTES, expected)))
+        if len(spool) != expected or before[0] != expected or self._state(uri) != before:
+            raise DeidError(Code.CHANGED_DURING_RUN, f"expected {expected} bytes, found {len(spool)} of {before[0]}, or others by now")
+        return spool
+
+    def _state(self, uri: str) -> tuple[int, str]:
+        """Size of a file, and what its store says of its version."""
+        path = local_path(uri)
+        if path is not None:
+            status = self._read(uri, lambda: Path(path).stat())
+            return status.st_size, str(status.st_mtime_ns)
+        info = self._read(uri, lambda: self.filesystem(uri).info(canonical(uri)))
+        return int(info["size"]), "|".join(str(info.get(name, "")) for name in _VERSION)
+
+    def write_atomic(self, uri: str, data: Bytes) -> None:
         """Write a file so that it is never visible in part: rename on a local file system, one upload in an object store.
 
         Raises:
@@ -139,9 +174,9 @@ class Store:
         if path is not None:
             self._write(uri, lambda: local_disk.replace(path, data))
         else:
-            self._write(uri, lambda: self.filesystem(uri).pipe_file(canonical(uri), data))
+            self._write(uri, lambda: self._upload(uri, data, "overwrite"))
 
-    def write_if_absent(self, uri: str, data: bytes) -> bool:
+    def write_if_absent(self, uri: str, data: Bytes) -> bool:
         """Write a file whole unless there is one of that name; True when it was written now.
 
         False may also mean that an earlier try of this very call wrote it and the answer was lost: compare the content.
@@ -155,12 +190,20 @@ class Store:
 
         def create() -> bool:
             try:
-                self.filesystem(uri).pipe_file(canonical(uri), data, mode="create")
+                self._upload(uri, data, "create")
             except FileExistsError:
                 return False
             return True
 
         return self._write(uri, create)
+
+    def _upload(self, uri: str, data: Bytes, mode: str) -> None:
+        """One upload, which becomes visible as a whole; of a `Spool` in parts that memory holds a few of."""
+        filesystem, name = self.filesystem(uri), canonical(uri)
+        if isinstance(data, Spool):
+            filesystem.put_file(data.path, name, mode=mode, **_IN_PARTS.get(name.partition("://")[0], {}))
+        else:
+            filesystem.pipe_file(name, data, mode=mode)
 
     def delete(self, uri: str) -> None:
         """Remove a file; it is no error when there is none.

@@ -1,4 +1,4 @@
-"""Imports run one way: pipeline -> transforms.beam -> transforms.<room> -> transforms.types | errors | policy."""
+"""Imports run one way: pipeline -> transforms.beam -> transforms.<room> -> transforms.types | errors | policy | spool."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = {"transforms.types", "transforms.errors", "transforms.policy"}
+SHARED = {"transforms.types", "transforms.errors", "transforms.policy", "transforms.spool"}
 COMPOSER = {"transforms.deidentify", "transforms.outcomes"}
 ROOMS = {"read", "series", "tags", "text", "pixels", "verify"}
 MODULES = sorted((ROOT / "transforms").rglob("*.py")) + sorted((ROOT / "pipeline").rglob("*.py"))

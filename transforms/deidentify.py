@@ -24,6 +24,7 @@ from transforms.read.header import HeaderFields, read_header
 from transforms.read.instance import complete_identity, read_instance
 from transforms.series.aggregate import chunks, decide
 from transforms.series.conditions import evaluate
+from transforms.spool import Bytes, Spool
 from transforms.tags.engine import TagDeidentifier
 from transforms.tags.identity import Identity
 from transforms.tags.retained import kept_tags
@@ -31,6 +32,7 @@ from transforms.text.detector import PiiDetector
 from transforms.types import Chunk, Dataset, Header, Known, Outcome, Source, Status, Work
 from transforms.verify.leaks import Leak, scan
 from transforms.verify.structure import check_structure
+from transforms.verify.walk import PIXEL_TAGS
 
 FILTERING = {Code.NOT_DICOM, Code.DICOMDIR, Code.EMPTY, Code.SAVE_CONDITION, Code.DUPLICATE}
 """Reasons that filter an input rather than quarantine it: there was no instance to be de-identified, or it was not wanted."""
@@ -48,10 +50,13 @@ class InstanceStore(Protocol):
     def read_all(self, uri: str, max_bytes: int | None = None, size: int | None = None) -> bytes:
         """The whole object; DeidError when it is larger than ``max_bytes``, or not of the ``size`` that was listed."""
 
-    def write_if_absent(self, uri: str, data: bytes) -> bool:
+    def read_spooled(self, uri: str, max_bytes: int, size: int | None = None) -> Spool:
+        """The same, on the local disk."""
+
+    def write_if_absent(self, uri: str, data: Bytes) -> bool:
         """Write an object that must not exist; False when it does."""
 
-    def write_atomic(self, uri: str, data: bytes) -> None:
+    def write_atomic(self, uri: str, data: Bytes) -> None:
         """Write an object that is never visible in part."""
 
     def join(self, uri: str, *parts: str) -> str:
@@ -91,6 +96,7 @@ class Deidentifier:
         self.tags = TagDeidentifier(policy.tags, identity, self.pii)
         self.pixels = PixelCleaner(policy.pixels, policy.limits, self.pii)
         self._written: set[str] = set()
+        self._held = 0
         self._taken = frozenset[str]()
 
     # -- headers ------------------------------------------------------------------------------------------------------------------
@@ -174,6 +180,7 @@ class Deidentifier:
         """Read the instances of a chunk and hide burned-in text; one Work per instance, in order."""
         self._written, self._taken = set(), chunk.taken
         works = [Work(header, chunk.decision) for header in chunk.headers]
+        self._held = 0
         for work in works:
             self._stage(work, "read", self._read)
         alive = [work for work in works if work.status is None]
@@ -206,9 +213,12 @@ class Deidentifier:
         return outcome
 
     def _read(self, work: Work) -> None:
-        header = work.header
-        data = self._store.read_all(header.uri, self.policy.limits.max_instance_bytes, header.size)
-        work.dataset = read_instance(data, self.policy.limits)
+        """What the memory for a chunk does not hold is read to the local disk."""
+        header, limits = work.header, self.policy.limits
+        held = self._held + header.size <= limits.chunk_bytes
+        self._held += header.size if held else 0
+        read = self._store.read_all if held else self._store.read_spooled
+        work.dataset = read_instance(read(header.uri, limits.max_instance_bytes, header.size), limits)
         complete_identity(work.dataset, header)
         work.known = self.pii.known([work.dataset])
         rows, columns = work.dataset.get("Rows"), work.dataset.get("Columns")
@@ -220,9 +230,7 @@ class Deidentifier:
         work.new_ids = new_ids(work.dataset)
 
     def _verify(self, work: Work) -> None:
-        buffer = io.BytesIO()
-        pydicom.dcmwrite(buffer, work.dataset, enforce_file_format=True)
-        work.encoded = buffer.getvalue()
+        work.encoded = encode(work.dataset)
         check_structure(work.encoded, work.dataset)
         work.dataset = None
         leaks = find_leaks(work.encoded, self.policy, work.known, (work.header.study_uid, work.header.series_uid, work.header.sop_uid))
@@ -237,7 +245,7 @@ class Deidentifier:
         if self._overwrite and not sibling:
             self._store.write_atomic(uri, work.encoded)
         elif not self._store.write_if_absent(uri, work.encoded):
-            equal = self._store.size(uri) == len(work.encoded) and self._store.read_all(uri, len(work.encoded)) == work.encoded
+            equal = self._store.size(uri) == len(work.encoded) and self._same(uri, work.encoded)
             if sibling:
                 raise DeidError(Code.DUPLICATE if equal else Code.CONFLICTING_DUPLICATE, "another input has the same SOPInstanceUID")
             if not equal:
@@ -245,6 +253,13 @@ class Deidentifier:
         self._written.add(uri)
         work.url_deid, work.bytes_out, work.status = uri, len(work.encoded), Status.SAVED
         work.encoded = b""
+
+    def _same(self, uri: str, encoded: Bytes) -> bool:
+        """Whether an object of this size has this content."""
+        if not isinstance(encoded, Spool):
+            return self._store.read_all(uri, len(encoded)) == encoded
+        found = self._store.read_spooled(uri, len(encoded))
+        return all(ours == theirs for ours, theirs in zip(encoded.pieces(), found.pieces(), strict=True))
 
     def _stage(self, work: Work, stage: str, run: Callable[[Work], None]) -> Work:
         """Run a stage of a Work that has not ended; turn any exception into a code, and drop the data."""
@@ -263,7 +278,18 @@ class Deidentifier:
         return work
 
 
-def find_leaks(encoded: bytes, policy: Policy, known: Known | None, uids: Iterable[str | None]) -> list[Leak]:
+def encode(dataset: Dataset) -> Bytes:
+    """A data set as a file: on the disk when its pixels are."""
+    if not any(isinstance(dataset[tag].value, Spool) for tag in PIXEL_TAGS if tag in dataset):
+        buffer = io.BytesIO()
+        pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+        return buffer.getvalue()
+    spool = Spool()
+    pydicom.dcmwrite(spool, dataset, enforce_file_format=True)
+    return spool
+
+
+def find_leaks(encoded: Bytes, policy: Policy, known: Known | None, uids: Iterable[str | None]) -> list[Leak]:
     """Look in an encoded file for everything known of its original, but for what the policy keeps on purpose.
 
     Args:

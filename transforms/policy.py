@@ -187,9 +187,20 @@ class TextPolicy(Model):
 
 
 class LimitsPolicy(Model):
-    """Bounds of one worker."""
+    """Bounds of one worker. What exceeds them is quarantined as ``too_large``.
+
+    Attributes:
+        max_instance_bytes: of a file.
+        max_data_bytes: of what is no pixel in a file that is not held in memory, and of what a deflated file inflates to.
+        max_frame_bytes: of a decoded frame.
+        max_header_bytes: read to know what an instance is.
+        decode_seconds: for one frame, where a decoder is watched.
+        chunk_instances: of one series, cleaned together.
+        chunk_bytes: of these instances in memory; what is beyond waits on the local disk.
+    """
 
     max_instance_bytes: Annotated[int, Field(gt=0)] = 2 * 1024**3
+    max_data_bytes: Annotated[int, Field(gt=0)] = 128 * 1024**2
     max_frame_bytes: Annotated[int, Field(gt=0)] = 512 * 1024**2
     max_header_bytes: Annotated[int, Field(gt=0)] = 64 * 1024**2
     decode_seconds: Annotated[float, Field(gt=0)] = 60.0

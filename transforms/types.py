@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from transforms.spool import Bytes
+
 
 class Status(StrEnum):
     """How an input ended; every input ends as exactly one of them."""
@@ -217,7 +219,7 @@ class Work:
     shape: tuple[int, int] | None = None
     pixels: PixelReport | None = None
     findings: tuple[Finding, ...] = ()
-    encoded: bytes = field(default=b"", repr=False)
+    encoded: Bytes = field(default=b"", repr=False)
     url_deid: str = ""
     bytes_out: int = 0
     new_ids: tuple[str, str, str, str] = ("", "", "", "")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
-from collections.abc import Sequence
-
-from pydicom.encaps import encapsulate, encapsulate_extended
+from collections.abc import Iterable, Sequence
+from io import BytesIO
 
 from transforms.errors import Code, DeidError
+from transforms.spool import Bytes, Spool, blank
 
 Span = tuple[int, int]
 """Offset and length of a fragment's bytes in the value of the pixel data element."""
@@ -16,9 +17,11 @@ _ITEM = b"\xfe\xff\x00\xe0"
 _DELIMITER = b"\xfe\xff\xdd\xe0"
 _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ", b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
 """How a JPEG, JPEG-LS, JPEG 2000 or JPEG XL codestream begins."""
+_BASIC_TABLE_LIMIT = 2**32 - 1
+_LONGEST_START = max(map(len, _STARTS))
 
 
-def assign(data: bytes, frames: int | None, extended: tuple[bytes, bytes] | None = None) -> list[list[Span]]:
+def assign(data: Bytes, frames: int | None, extended: tuple[bytes, bytes] | None = None) -> list[list[Span]]:
     """For each frame, its fragments in order.
 
     The offset tables are believed only where they agree with the fragments; else the number of fragments and the beginnings of codestreams
@@ -57,15 +60,16 @@ def assign(data: bytes, frames: int | None, extended: tuple[bytes, bytes] | None
     return groups
 
 
-def has_spare(data: bytes, frames: int) -> bool:
+def has_spare(data: Bytes, frames: int) -> bool:
     """Whether there is more than a table and fragments: a table that cannot be one of ``frames`` frames, or bytes behind the last item."""
     (start, length), fragments = _items(data)
     table = struct.unpack(f"<{length // 4}L", data[start : start + length // 4 * 4])
     wrong = length % 4 or len(table) not in (0, frames) or max(table, default=0) >= len(data)
-    return bool(wrong or data[sum(fragments[-1]) :].removeprefix(_DELIMITER).strip(b"\0"))
+    end = sum(fragments[-1])
+    return bool(wrong or not blank(data, end + 4 if data[end : end + 4] == _DELIMITER else end))
 
 
-def replace(data: bytearray, spans: Sequence[Span], frame: bytes) -> None:
+def replace(data: bytearray | Spool, spans: Sequence[Span], frame: bytes) -> None:
     """Write a frame of the same length over its fragments."""
     position = 0
     for offset, length in spans:
@@ -73,7 +77,7 @@ def replace(data: bytearray, spans: Sequence[Span], frame: bytes) -> None:
         position += length
 
 
-def join(data: bytes, spans: Sequence[Span]) -> bytes:
+def join(data: Bytes, spans: Sequence[Span]) -> bytes:
     """The encoded bytes of one frame."""
     if len(spans) == 1:
         offset, length = spans[0]
@@ -81,34 +85,52 @@ def join(data: bytes, spans: Sequence[Span]) -> bytes:
     return b"".join(data[offset : offset + length] for offset, length in spans)
 
 
-def build(frames: Sequence[bytes], *, extended: bool) -> tuple[bytes, tuple[bytes, bytes] | None]:
-    """Encapsulate frames, one fragment each, with a Basic Offset Table.
+def build(
+    frames: Iterable[bytes], count: int, sink: BytesIO | Spool, *, extended: bool
+) -> tuple[int, tuple[bytes, bytes] | None, list[bytes]]:
+    """Encapsulate frames, one fragment each, with a Basic Offset Table, as they come.
 
     Args:
         frames: encoded frames.
-        extended: with an Extended Offset Table instead, which has no limit of 4 GiB.
+        count: how many they are.
+        sink: an empty file that the value of the pixel data element is written to.
+        extended: with an Extended Offset Table instead, which has no limit of 4 GiB. So it is, too, when the frames exceed that.
 
     Returns:
-        The value of the pixel data element, and the two elements of the Extended Offset Table if asked for.
+        Where in ``sink`` the value begins; the two elements of the Extended Offset Table, if there is one; the SHA-256 of each frame as it
+        was written.
     """
-    if extended:
-        data, offsets, lengths = encapsulate_extended(list(frames))
-        return data, (offsets, lengths)
-    return encapsulate(list(frames), has_bot=True), None
+    first = 8 + 4 * count
+    sink.write(bytes(first))
+    offsets, lengths, digests, position = [], [], [], 0
+    for frame in frames:
+        padded = frame + b"\0" * (len(frame) % 2)
+        offsets.append(position)
+        lengths.append(len(frame))
+        digests.append(hashlib.sha256(padded).digest())
+        sink.write(_ITEM + struct.pack("<L", len(padded)))
+        sink.write(padded)
+        position += 8 + len(padded)
+    extended = extended or offsets[-1] > _BASIC_TABLE_LIMIT
+    start = first - 8 if extended else 0
+    sink.seek(start)
+    sink.write(_ITEM + (bytes(4) if extended else struct.pack(f"<L{count}L", 4 * count, *offsets)))
+    tables = (struct.pack(f"<{count}Q", *offsets), struct.pack(f"<{count}Q", *lengths)) if extended else None
+    return start, tables, digests
 
 
-def _items(data: bytes) -> tuple[Span, list[Span]]:
+def _items(data: Bytes) -> tuple[Span, list[Span]]:
     """The Basic Offset Table and the fragments. A last item that runs over the end is cut there: some writers state a wrong length."""
     spans: list[Span] = []
     position = 0
     while data[position : position + 4] == _ITEM:
-        (length,) = struct.unpack_from("<L", data, position + 4)
+        (length,) = struct.unpack("<L", data[position + 4 : position + 8])
         start = position + 8
         length = min(length, len(data) - start)
         spans.append((start, length))
         position = start + length
     rest = data[position : position + 4]
-    if not spans or (rest and rest != _DELIMITER and data[position:].strip(b"\0")):
+    if not spans or (rest and rest != _DELIMITER and not blank(data, position)):
         raise DeidError(Code.PIXELS_INCONSISTENT, f"expected an item at byte {position} of {len(data)} of encapsulated pixel data")
     return spans[0], [span for span in spans[1:] if span[1]]
 
@@ -140,11 +162,11 @@ def _by_offsets(fragments: Sequence[Span], base: int, offsets: Sequence[int]) ->
     return groups
 
 
-def _by_beginnings(data: bytes, fragments: Sequence[Span]) -> list[list[Span]]:
+def _by_beginnings(data: Bytes, fragments: Sequence[Span]) -> list[list[Span]]:
     """A new frame wherever a fragment begins as a codestream does; empty when the first does not."""
     groups: list[list[Span]] = []
     for fragment in fragments:
-        if data.startswith(_STARTS, fragment[0]):
+        if data[fragment[0] : fragment[0] + _LONGEST_START].startswith(_STARTS):
             groups.append([])
         if not groups:
             return []

@@ -12,9 +12,9 @@ What becomes of the transfer syntax:
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 
 import numpy as np
 from pydicom.uid import HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL, JPEG2000Lossless, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless
@@ -25,12 +25,12 @@ from transforms.pixels.codestream import inspect
 from transforms.pixels.frames import FrameReader
 from transforms.pixels.mask import Fill, mask_frame, region, slices, snapped
 from transforms.pixels.values import Array, pack
+from transforms.spool import settled, writable
 from transforms.types import Box, Dataset
 
 ALWAYS_LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 _JPEG_2000_FAMILY = frozenset({HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL})
 _METHODS = {JPEGBaseline8Bit: "ISO_10918_1", JPEGExtended12Bit: "ISO_10918_1", HTJ2K: "ISO_15444_15"}
-_BASIC_TABLE_LIMIT = 2**32 - 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,47 +106,51 @@ def _masked(reader: FrameReader, index: int, boxes: Sequence[Box], fill: Fill) -
 def _native(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box]], fill: Fill) -> str:
     """Write into a copy of the pixel data, element by element the same outside the changed frames."""
     info, element = reader.info, ds[reader.info.keyword]
-    data = bytearray(element.value)
+    data = writable(element.value)
     for index, items in boxes.items():
         coded = _masked(reader, index, items, fill)
         native.write(data, info, index, coded, word_swapped=reader.word_swapped)
         written = native.decode(data, info, index, word_swapped=reader.word_swapped)
         _must_equal(written, coded, index)
-    element.value = bytes(data)
+    element.value = settled(data)
     return "native"
 
 
 def _lossless(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box]], fill: Fill) -> str:
     """Changed frames encoded without loss into the same syntax; the others keep their bytes."""
     info = reader.info
-    frames: list[bytes] = []
-    for index in range(info.frames):
-        if index in boxes:
-            frames.append(_encoded(_masked(reader, index, boxes[index], fill), reader, index, info.transfer_syntax))
-        else:
-            frames.append(reader.encoded(index))
+
+    def frame(index: int) -> bytes:
+        if index not in boxes:
+            return bytes(reader.encoded(index))
+        return _encoded(_masked(reader, index, boxes[index], fill), reader, index, info.transfer_syntax)
+
+    store(ds, map(frame, range(info.frames)), reader)
     if info.photometric == "YBR_ICT" and len(boxes) == info.frames:
         ds.PhotometricInterpretation = "YBR_RCT"
-    store(ds, frames, reader)
     return "lossless"
 
 
 def _blocks(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[Box]], fill: Fill) -> str:
     """Changed frames of JPEG baseline with their blocks blanked; empty when one of them is of a kind that cannot be."""
     info = reader.info
-    frames: list[bytes] = []
-    for index in range(info.frames):
-        data = reader.encoded(index)
-        if index in boxes:
-            stream = reader.stream(index)
-            if stream is None or not jpeg_blocks.applies(info, stream):
-                return ""
-            try:
-                data = jpeg_blocks.masked(data, boxes[index], info, stream, fill, reader.colour_space(index), reader.limits)
-            except (DeidError, OSError):  # OSError: Pillow cannot read the frame, though another decoder may
-                return ""
-        frames.append(data)
-    store(ds, frames, reader)
+
+    def frame(index: int) -> bytes:
+        data = bytes(reader.encoded(index))
+        if index not in boxes:
+            return data
+        stream = reader.stream(index)
+        if stream is None or not jpeg_blocks.applies(info, stream):
+            raise _NotInBlocksError
+        try:
+            return jpeg_blocks.masked(data, boxes[index], info, stream, fill, reader.colour_space(index), reader.limits)
+        except (DeidError, OSError):  # OSError: Pillow cannot read the frame, though another decoder may
+            raise _NotInBlocksError from None
+
+    try:
+        store(ds, map(frame, range(info.frames)), reader)
+    except _NotInBlocksError:
+        return ""
     return "blocks"
 
 
@@ -154,11 +158,12 @@ def _transcoded(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[B
     """All frames, decoded, in a lossless syntax. The loss that the old one stood for is stated in its place (PS3.3 C.7.6.1.1.5)."""
     info = reader.info
     syntax = JPEG2000Lossless if info.transfer_syntax in _JPEG_2000_FAMILY else JPEGLSLossless
-    frames: list[bytes] = []
-    for index in range(info.frames):
+
+    def frame(index: int) -> bytes:
         coded = _masked(reader, index, boxes[index], fill) if index in boxes else reader.coded(index)
-        frames.append(_encoded(coded, reader, index, syntax))
-    ds.file_meta.TransferSyntaxUID = syntax
+        return _encoded(coded, reader, index, syntax)
+
+    store(ds, map(frame, range(info.frames)), reader, syntax)
     if info.samples == 3:
         ds.PlanarConfiguration = 0
         if syntax == JPEGLSLossless:
@@ -167,7 +172,6 @@ def _transcoded(ds: Dataset, reader: FrameReader, boxes: Mapping[int, Sequence[B
             ds.PhotometricInterpretation = "YBR_RCT"
     if info.transfer_syntax in _METHODS:
         _state_loss(ds, reader)
-    store(ds, frames, reader)
     return "transcoded"
 
 
@@ -190,25 +194,37 @@ def _encoded(coded: Array, reader: FrameReader, index: int, syntax: str) -> byte
     return data
 
 
-def store(ds: Dataset, frames: Sequence[bytes], reader: FrameReader) -> None:
-    """Encapsulate frames into ``ds``, with the kind of offset table that it had, and check that each is found again.
+def store(ds: Dataset, frames: Iterable[bytes], reader: FrameReader, syntax: str = "") -> None:
+    """Encapsulate the frames of ``reader`` into ``ds``, with the kind of offset table that it had, and check that each is found again.
+
+    Args:
+        ds: the data set; changed when all frames are there.
+        frames: as many as ``reader`` has; taken one by one, and held in memory together only if those of ``reader`` are.
+        reader: of the data set as it was.
+        syntax: a transfer syntax that the frames are in now, if not that of before.
 
     Raises:
         DeidError: PIXELS_UNENCODABLE.
     """
-    extended = "ExtendedOffsetTable" in ds or sum(map(len, frames)) + 8 * len(frames) > _BASIC_TABLE_LIMIT
-    data, tables = encapsulation.build(frames, extended=extended)
-    ds.PixelData = data
+    sink = reader.sink()
+    start, tables, digests = encapsulation.build(frames, reader.info.frames, sink, extended="ExtendedOffsetTable" in ds)
+    ds.PixelData = sink.getvalue()[start:] if isinstance(sink, BytesIO) else sink.window(start, len(sink))
     ds["PixelData"].VR = "OB"
     ds["PixelData"].is_undefined_length = True
+    if syntax:
+        ds.file_meta.TransferSyntaxUID = syntax
     if tables is not None:
         ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = tables
     if "EncapsulatedPixelDataValueTotalLength" in ds:
         del ds.EncapsulatedPixelDataValueTotalLength  # optional, and no longer true
     again = FrameReader(ds, reader.limits)
-    for index, frame in enumerate(frames):
-        if again.frame_digest(index) != hashlib.sha256(frame + b"\0" * (len(frame) % 2)).digest():
+    for index, digest in enumerate(digests):
+        if again.frame_digest(index) != digest:
             raise DeidError(Code.PIXELS_UNENCODABLE, f"frame {index} is not found again")
+
+
+class _NotInBlocksError(Exception):
+    """A frame of JPEG baseline that cannot be blanked in its blocks."""
 
 
 def _must_equal(written: Array, expected: Array, index: int) -> None:

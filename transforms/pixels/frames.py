@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ from transforms.pixels.info import PixelInfo, extended_offsets, pixel_info
 from transforms.pixels.isolate import decode_apart
 from transforms.pixels.values import Array, unpack, without_spare_bits
 from transforms.policy import LimitsPolicy
+from transforms.spool import Bytes, Spool
 from transforms.types import Dataset
 
 
@@ -39,7 +41,7 @@ class FrameReader:
             raise ValueError("an instance without pixels has no frames")
         self.info: PixelInfo = info
         self.limits = limits
-        self._data: bytes = ds[info.keyword].value
+        self._data: Bytes = ds[info.keyword].value
         self.word_swapped = info.transfer_syntax == ExplicitVRBigEndian and info.bits_allocated <= 8 and ds[info.keyword].VR == "OW"
         self._spans: list[list[encapsulation.Span]] = []
         self._streams: dict[int, StreamInfo | None] = {}
@@ -59,6 +61,10 @@ class FrameReader:
 
     def __len__(self) -> int:
         return self.info.frames
+
+    def sink(self) -> io.BytesIO | Spool:
+        """An empty file for new frames: on the disk when those of this instance are."""
+        return Spool() if isinstance(self._data, Spool) else io.BytesIO()
 
     def stored(self, index: int) -> Array:
         """Stored values of a frame: (rows, columns), or (rows, columns, samples) with colour by pixel. Not to be written to.

@@ -6,9 +6,11 @@ looked at instead (`overlays`, `blank_overlay`).
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ from transforms.pixels.info import KEYWORDS, PixelInfo, number, pixel_info
 from transforms.pixels.mask import slices
 from transforms.pixels.segments import blanked
 from transforms.policy import LimitsPolicy
+from transforms.spool import Bytes, Spool, blank, part, pieces, settled, writable
 from transforms.types import Box, Dataset, Finding
 
 DETECTOR = "hidden"
@@ -192,8 +195,9 @@ def _is_sequence(ds: Dataset, tag: BaseTag) -> bool:
 def _blank_beside(ds: Dataset, limits: LimitsPolicy) -> bool:
     """Blank what encapsulated pixel data holds beside its frames, and prove that they decode to the same values."""
     before = FrameReader(ds, limits)
-    element, data = ds[before.info.keyword], bytearray()
-    changed = []
+    element = ds[before.info.keyword]
+    data: bytearray | Spool | None = None
+    changed: dict[int, bytes] = {}
     for index in range(len(before)):
         encoded = bytes(before.encoded(index))
         try:
@@ -201,28 +205,33 @@ def _blank_beside(ds: Dataset, limits: LimitsPolicy) -> bool:
         except (ValueError, zlib.error):  # numbers of the stream would say nothing to who reads the audit
             raise DeidError(Code.PIXELS_UNDECODABLE, f"frame {index}: it cannot be told what belongs to the image") from None
         if clean is not encoded:
-            data = data or bytearray(element.value[:])
+            changed[index] = _digest(before.coded(index))
+            data = writable(element.value) if data is None else data
             encapsulation.replace(data, before.fragments(index), clean)
-            changed.append(index)
-    if changed:
-        element.value = bytes(data)
+    if data is not None:
+        element.value = settled(data)
         after = FrameReader(ds, limits)
-        if not all(np.array_equal(before.coded(index), after.coded(index)) for index in changed):
+        if any(_digest(after.coded(index)) != digest for index, digest in changed.items()):
             raise DeidError(Code.PIXELS_UNENCODABLE, "frames without their comments decode to other values")
     if not encapsulation.has_spare(element.value, len(before)):
         return bool(changed)
     reader = FrameReader(ds, limits)
-    store(ds, [bytes(reader.encoded(index)) for index in range(len(reader))], reader)
+    store(ds, (bytes(reader.encoded(index)) for index in range(len(reader))), reader)
     return True
+
+
+def _digest(coded: NDArray[Any]) -> bytes:
+    """Equal for equal values of one type and shape: the frames themselves would fill the memory."""
+    return hashlib.sha256(f"{coded.dtype.str} {coded.shape}".encode() + coded.tobytes()).digest()
 
 
 def _trim(ds: Dataset, info: PixelInfo) -> bool:
     """Cut native pixel data behind its last frame and the byte that makes it even, if anything is there."""
     data = ds[info.keyword].value
     size = (info.native_bits * info.frames + 15) // 16 * 2
-    if not np.frombuffer(data, np.uint8)[size:].any():
+    if blank(data, size):
         return False
-    ds[info.keyword].value = data[:size]
+    ds[info.keyword].value = part(data, 0, size)
     return True
 
 
@@ -232,21 +241,41 @@ def _clear_unused_bits(ds: Dataset, info: PixelInfo) -> bool:
     if info.is_float or info.bits_stored == info.bits_allocated or info.bits_allocated == 1:
         return False
     order = ">" if info.transfer_syntax == ExplicitVRBigEndian else "<"
-    data = ds[info.keyword].value
     dtype = np.dtype(f"{order}u{info.bits_allocated // 8}")
-    samples = np.frombuffer(data, dtype, len(data) // dtype.itemsize)
     used = ((1 << info.bits_stored) - 1) << shift
     unused = dtype.type(~used & ((1 << info.bits_allocated) - 1))
-    if not np.bitwise_or.reduce(samples) & unused:
+    sign = dtype.type(1 << (info.bits_stored - 1) if info.signed and not shift else 0)
+    data = ds[info.keyword].value
+    if all(_cleared(samples, unused, sign) is None for _, samples in _blocks(data, dtype)):
         return False
-    cleared = samples & dtype.type(used)
-    if info.signed and not shift:
-        sign = 1 << (info.bits_stored - 1)
-        cleared = np.where(cleared & dtype.type(sign), cleared | unused, cleared).astype(dtype)
-        if np.array_equal(np.where(samples & unused, samples, cleared), cleared):
-            return False
-    ds[info.keyword].value = cleared.astype(dtype).tobytes() + data[samples.size * dtype.itemsize :]
+    changed = writable(data)
+    for start, samples in _blocks(data, dtype):
+        cleared = _cleared(samples, unused, sign, whole=True)
+        assert cleared is not None
+        changed[start : start + cleared.nbytes] = cleared.tobytes()
+    ds[info.keyword].value = settled(changed)
     return True
+
+
+def _blocks(data: Bytes, dtype: np.dtype[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Where each block of samples begins, and the samples; a last part of one is left out."""
+    start = 0
+    for piece in pieces(data):
+        samples = np.frombuffer(piece, dtype, len(piece) // dtype.itemsize)
+        yield start, samples
+        start += len(piece)
+
+
+def _cleared(samples: NDArray[Any], unused: Any, sign: Any, *, whole: bool = False) -> NDArray[Any] | None:
+    """Samples without their unused bits; None when these say nothing, unless ``whole``."""
+    if not (whole or np.bitwise_or.reduce(samples) & unused):
+        return None
+    cleared = samples & ~unused
+    if sign:
+        cleared = np.where(cleared & sign, cleared | unused, cleared).astype(samples.dtype)
+        if not whole and np.array_equal(np.where(samples & unused, samples, cleared), cleared):
+            return None
+    return np.asarray(cleared, samples.dtype)
 
 
 def _removed(path: str, rule: str) -> Finding:

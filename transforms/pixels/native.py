@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.uid import ExplicitVRBigEndian
 
 from transforms.pixels.info import PixelInfo
 from transforms.pixels.values import Array
+from transforms.spool import Bytes, Spool
 
 
-def frame_bytes(data: bytes, info: PixelInfo, index: int) -> Any:
+def frame_bytes(data: Bytes, info: PixelInfo, index: int) -> Any:
     """The bytes of a frame. A single-bit frame may begin within a byte (PS3.5 8.1.1): it comes repacked from its first bit on."""
     if info.native_bits % 8:
         return np.packbits(_bits(data, info, index), bitorder="little").tobytes()
     size = info.native_bits // 8
-    return memoryview(data)[index * size : (index + 1) * size]
+    return (memoryview(data) if isinstance(data, bytes) else data)[index * size : (index + 1) * size]
 
 
-def decode(data: bytes | bytearray, info: PixelInfo, index: int, *, word_swapped: bool) -> Array:
+def decode(data: Bytes | bytearray, info: PixelInfo, index: int, *, word_swapped: bool) -> Array:
     """A frame in the machine's byte order, colour by pixel; unsigned unless floating point.
 
     Args:
@@ -30,12 +32,17 @@ def decode(data: bytes | bytearray, info: PixelInfo, index: int, *, word_swapped
     """
     if info.bits_allocated == 1:
         return _bits(data, info, index).reshape(info.shape)
-    samples = np.frombuffer(data, _dtype(info), info.native_bits // info.bits_allocated, index * info.native_bits // 8)
+    size = info.native_bits // 8
+    start = index * size
+    samples: Array
     if word_swapped:
-        start = index * info.native_bits // 8
-        positions = np.arange(start, start + samples.size) ^ 1
-        samples = np.frombuffer(data, np.uint8)[np.minimum(positions, len(data) - 1)]
-    elif samples.dtype.byteorder == ">":
+        first, words = _words(data, start, start + size)
+        samples = words[start - first :][:size]
+    elif isinstance(data, Spool):
+        samples = np.frombuffer(data[start : start + size], _dtype(info))
+    else:
+        samples = np.frombuffer(data, _dtype(info), info.native_bits // info.bits_allocated, start)
+    if samples.dtype.byteorder == ">":
         samples = samples.astype(samples.dtype.newbyteorder("="))
     if info.subsampled:
         pairs = samples.reshape(-1, 4)
@@ -49,7 +56,7 @@ def decode(data: bytes | bytearray, info: PixelInfo, index: int, *, word_swapped
     return samples.reshape(info.rows, info.columns, info.samples)
 
 
-def write(data: bytearray, info: PixelInfo, index: int, coded: Array, *, word_swapped: bool) -> None:
+def write(data: bytearray | Spool, info: PixelInfo, index: int, coded: Array, *, word_swapped: bool) -> None:
     """Put the coded values of a frame, as `decode` gives them, into the value of the pixel data element.
 
     Subsampled chrominance is that of the first pixel of each pair.
@@ -65,10 +72,24 @@ def write(data: bytearray, info: PixelInfo, index: int, coded: Array, *, word_sw
     raw = coded.astype(_dtype(info), copy=False).tobytes()
     start = index * len(raw)
     if word_swapped:
-        positions = np.arange(start, start + len(raw)) ^ 1
-        np.frombuffer(data, np.uint8)[np.minimum(positions, len(data) - 1)] = np.frombuffer(raw, np.uint8)
-    else:
-        data[start : start + len(raw)] = raw
+        first, words = _words(data, start, start + len(raw))
+        words[start - first :][: len(raw)] = np.frombuffer(raw, np.uint8)
+        start, raw = first, _swapped(words).tobytes()
+    data[start : start + len(raw)] = raw
+
+
+def _words(data: Bytes | bytearray, start: int, end: int) -> tuple[int, NDArray[np.uint8]]:
+    """Where the words begin that hold bytes ``start`` to ``end``, and their bytes, swapped within each."""
+    first = start - start % 2
+    return first, _swapped(np.frombuffer(data[first : end + end % 2], np.uint8))
+
+
+def _swapped(words: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy with the bytes of each pair swapped; a last one without a pair stays."""
+    words = words.copy()
+    pairs = words[: len(words) // 2 * 2].reshape(-1, 2)
+    pairs[:] = pairs[:, ::-1].copy()
+    return words
 
 
 def _dtype(info: PixelInfo) -> np.dtype[Any]:
@@ -76,15 +97,15 @@ def _dtype(info: PixelInfo) -> np.dtype[Any]:
     return np.dtype(f"{order}{'f' if info.is_float else 'u'}{info.bits_allocated // 8}")
 
 
-def _bits(data: bytes | bytearray, info: PixelInfo, index: int) -> Array:
+def _bits(data: Bytes | bytearray, info: PixelInfo, index: int) -> Array:
     first = index * info.native_bits
-    part = np.frombuffer(data, np.uint8)[first // 8 : (first + info.native_bits + 7) // 8]
+    part = np.frombuffer(data[first // 8 : (first + info.native_bits + 7) // 8], np.uint8)
     return np.unpackbits(part, bitorder="little")[first % 8 : first % 8 + info.native_bits]
 
 
-def _write_bits(data: bytearray, info: PixelInfo, index: int, coded: Array) -> None:
+def _write_bits(data: bytearray | Spool, info: PixelInfo, index: int, coded: Array) -> None:
     first = index * info.native_bits
     window = slice(first // 8, (first + info.native_bits + 7) // 8)
-    bits = np.unpackbits(np.frombuffer(data, np.uint8)[window], bitorder="little")
+    bits = np.unpackbits(np.frombuffer(data[window], np.uint8), bitorder="little")
     bits[first % 8 : first % 8 + info.native_bits] = coded.reshape(-1) & 1
     data[window] = np.packbits(bits, bitorder="little").tobytes()

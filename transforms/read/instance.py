@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from typing import BinaryIO, cast
 
-from pydicom.dataelem import RawDataElement
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filereader import read_partial
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
@@ -13,19 +15,25 @@ from transforms.policy import LimitsPolicy
 from transforms.read.elements import text_of
 from transforms.read.header import encoding_uid, splice
 from transforms.read.recognise import DEFLATED, recognise, starts_like_a_data_set
+from transforms.spool import Bytes, Spool, blank
 from transforms.types import Dataset, Header
 
 _HEAD_BYTES = 64 * 1024
 _REST_BYTES = 4096
 _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _UNDEFINED = 0xFFFFFFFF
+_DELIMITER_BYTES = 8
 _REFERENCED_DEFLATE = frozenset({"1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 
 
-def read_instance(data: bytes, limits: LimitsPolicy) -> Dataset:
+def read_instance(data: Bytes, limits: LimitsPolicy) -> Dataset:
     """The data set of one instance, with file meta information that names the transfer syntax it is in.
 
     Bytes behind the data set are not part of it: they are not read, and so cannot be written. A second data set there is an error.
+
+    Args:
+        data: the whole file. When it is a `Spool`, so are the pixels: a window of it, which is not read here.
+        limits: bounds; what is no pixel of a `Spool`, and what deflated data inflates to, is at most ``max_data_bytes``.
 
     Raises:
         DeidError: EMPTY, NOT_DICOM, DICOMDIR; TOO_LARGE; DATASET_UNREADABLE when the data is truncated, not to be parsed, or holds several
@@ -41,10 +49,11 @@ def read_instance(data: bytes, limits: LimitsPolicy) -> Dataset:
         raise DeidError(Code.PIXELS_UNSUPPORTED, "the transfer syntax is not known, so that the file could not be written again")
     try:
         if layout.transfer_syntax in DEFLATED:
-            data, complete = splice(data, layout, limits.max_instance_bytes)
+            _check_bytes(len(data), limits)
+            data, complete = splice(data[:], layout, limits.max_data_bytes)
             if not complete:
-                raise DeidError(Code.TOO_LARGE, f"truncated, or inflates to more than {limits.max_instance_bytes} bytes")
-        dataset, end = _parse(data)
+                raise DeidError(Code.TOO_LARGE, f"truncated, or inflates to more than {limits.max_data_bytes} bytes")
+        dataset, end = _parse(data, limits)
     except DeidError:
         raise
     except Exception as exc:  # pydicom raises whatever a malformed file makes it stumble over
@@ -88,23 +97,80 @@ class _Watched(io.BytesIO):
         return data
 
 
-def _parse(data: bytes) -> tuple[Dataset, int]:
+class _WatchedSpool:
+    """The same over a `Spool`. The pixels are passed over, and what is read beside them is bounded."""
+
+    def __init__(self, data: Spool, limits: LimitsPolicy) -> None:
+        self._file = io.BufferedReader(cast(io.RawIOBase, data.window(0, len(data))), _REST_BYTES)
+        self.last = (0, 0, 0)
+        self.pixels: dict[int, Spool] = {}
+        self._data, self._limits, self._taken, self._passed = data, limits, 0, 0
+        self.tell, self.seek = self._file.tell, self._file.seek
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        start = self.tell()
+        if self._passed and size == self._passed:
+            self._passed, self.last = 0, (start, size, size)
+            return b""
+        self._taken += min(len(self._data) - start, size or 0)
+        _check_bytes(self._taken, self._limits)
+        data = self._file.read(size)
+        self.last = (start, len(data) if size is None else size, len(data))
+        return data
+
+    def pass_over(self, tag: int, length: int) -> None:
+        """Leave the value that begins here where it is, up to its delimiter when its length is undefined.
+
+        Raises:
+            DeidError: DATASET_UNREADABLE, the value does not end within the file.
+        """
+        start = self.tell()
+        if length == _UNDEFINED:
+            end = _end_of_fragments(self._data, start)
+            self.seek(end)
+        else:
+            end = start + length
+            if end > len(self._data):
+                raise DeidError(Code.DATASET_UNREADABLE, f"truncated: expected {length} bytes, found {len(self._data) - start}")
+            self.seek(end)
+            self._passed = length
+        self.pixels[tag] = self._data.window(start, end)
+
+
+def _end_of_fragments(data: Spool, start: int) -> int:
+    """Where the sequence delimiter of encapsulated pixels stands (PS3.5 A.4), by their lengths; searched for where these are wrong."""
+    position = start
+    while (head := data[position : position + 8])[:4] == b"\xfe\xff\x00\xe0" and len(head) == 8:
+        position += 8 + int.from_bytes(head[4:], "little")
+    if head[:4] != b"\xfe\xff\xdd\xe0":
+        position = data.find(b"\xfe\xff\xdd\xe0", start)
+    if position < 0:
+        raise DeidError(Code.DATASET_UNREADABLE, "truncated: pixels without a delimiter")
+    return position
+
+
+def _parse(data: Bytes, limits: LimitsPolicy) -> tuple[Dataset, int]:
     """The data set and where it ends.
 
     pydicom takes what it gets of a truncated file. A whole one ends where the reader looked for 8 bytes of another element and found
     none, or where it was told to stop.
     """
-    file = _Watched(data)
+    file = _WatchedSpool(data, limits) if isinstance(data, Spool) else _Watched(data)
     behind_pixels = stopped = False
 
-    def stop(tag: int, _vr: str | None, _length: int) -> bool:
+    def stop(tag: int, _vr: str | None, length: int) -> bool:
         nonlocal behind_pixels, stopped
         stopped = tag >> 16 in (0x0000, 0x0002) or (behind_pixels and tag >> 16 < 0x7FE0)
         behind_pixels = behind_pixels or tag in _PIXEL_TAGS
+        if isinstance(file, _WatchedSpool) and tag in _PIXEL_TAGS and not stopped and length:
+            file.pass_over(tag, length)
         return stopped
 
-    dataset = read_partial(file, stop_when=stop, force=True)
+    dataset = read_partial(cast(BinaryIO, file), stop_when=stop, force=True)
     dataset.buffer = None
+    pixels = file.pixels if isinstance(file, _WatchedSpool) else {}
+    for tag, value in pixels.items():
+        _give_value(dataset, tag, value)
     for element in dataset.values():
         if isinstance(element, RawDataElement) and element.length not in (_UNDEFINED, len(element.value or b"")):
             raise DeidError(Code.DATASET_UNREADABLE, f"truncated: expected {element.length} bytes, found {len(element.value or b'')}")
@@ -112,16 +178,28 @@ def _parse(data: bytes) -> tuple[Dataset, int]:
         raise DeidError(Code.DATASET_UNREADABLE, "no data element")
     if stopped:
         start = file.tell()
-        if not behind_pixels and data[start:].strip(b"\0\r\n "):
+        if not behind_pixels and not blank(data, start, b"\0\r\n "):
             raise DeidError(Code.DATASET_UNREADABLE, f"a command or file meta element at byte {start} of {len(data)}, within the data set")
         return dataset, start
     start, asked, found = file.last
-    if asked != 8 or found == 8 or (not behind_pixels and data[start:].strip(b"\0\r\n ")):
+    if asked != 8 or found == 8 or not (behind_pixels or blank(data, start, b"\0\r\n ")):
         raise DeidError(Code.DATASET_UNREADABLE, f"truncated, or broken at byte {start} of {len(data)}")
     return dataset, start
 
 
-def _check_rest(data: bytes, end: int) -> None:
+def _give_value(dataset: Dataset, tag: int, value: Spool) -> None:
+    """Make a window of the file the value of an element that was read without it."""
+    read = dataset.get_item(tag)
+    element = DataElement(tag, read.VR or dictionary_VR(tag), value, is_undefined_length=read.length == _UNDEFINED)
+    dataset[tag] = element
+
+
+def _check_bytes(number: int, limits: LimitsPolicy) -> None:
+    if number > limits.max_data_bytes:
+        raise DeidError(Code.TOO_LARGE, f"more than {limits.max_data_bytes} bytes beside the pixels")
+
+
+def _check_rest(data: Bytes, end: int) -> None:
     """Refuse a file with a second data set; padding and other bytes that are no data set are left behind."""
     size, head = len(data) - end, data[end : end + _REST_BYTES]
     if (size > 132 and b"DICM" in head) or starts_like_a_data_set(head, size):

@@ -15,6 +15,7 @@ from pydicom.charset import python_encoding
 from pydicom.datadict import DicomDictionary
 from pydicom.uid import UID_dictionary
 
+from transforms.spool import Bytes
 from transforms.verify.walk import PIXEL_TAGS, Element, Walk, walk
 
 MIN_CHARACTERS = 4
@@ -38,7 +39,7 @@ class Leak:
 
 
 def scan(
-    encoded: bytes, identifiers: Iterable[str], *, keeps: frozenset[str] = frozenset(), allowed: frozenset[int] = frozenset()
+    encoded: Bytes, identifiers: Iterable[str], *, keeps: frozenset[str] = frozenset(), allowed: frozenset[int] = frozenset()
 ) -> list[Leak]:
     """Everything that must not be in a de-identified file and is.
 

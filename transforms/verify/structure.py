@@ -7,15 +7,20 @@ import io
 import pydicom
 
 from transforms.errors import Code, DeidError
+from transforms.spool import Bytes, Spool
 from transforms.types import Dataset
+from transforms.verify.walk import walk
 
+_DEFERRED_BYTES = 64 * 1024
+_UNDEFINED = 0xFFFFFFFF
+_DELIMITER_BYTES = 8
 _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID")
 _META = (("MediaStorageSOPClassUID", "SOPClassUID"), ("MediaStorageSOPInstanceUID", "SOPInstanceUID"))
 _SHAPE = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated")
 _PIXELS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 
 
-def check_structure(encoded: bytes, dataset: Dataset) -> None:
+def check_structure(encoded: Bytes, dataset: Dataset) -> None:
     """Read back what is about to be written.
 
     Args:
@@ -26,15 +31,15 @@ def check_structure(encoded: bytes, dataset: Dataset) -> None:
         DeidError: VERIFY_FAILED when it does not read, lacks an identifier, or has pixels of another shape or length than ``dataset``.
     """
     try:
-        found = pydicom.dcmread(io.BytesIO(encoded))
-        _compare(found, dataset)
+        file = encoded.window(0, len(encoded)) if isinstance(encoded, Spool) else io.BytesIO(encoded)
+        _compare(pydicom.dcmread(file, defer_size=_DEFERRED_BYTES), dataset, encoded)
     except DeidError:
         raise
     except Exception as exc:
         raise DeidError(Code.VERIFY_FAILED, f"does not read back: {type(exc).__name__}") from None
 
 
-def _compare(found: Dataset, meant: Dataset) -> None:
+def _compare(found: Dataset, meant: Dataset, encoded: Bytes) -> None:
     for keyword in _IDENTITY:
         if not str(found.get(keyword) or ""):
             raise DeidError(Code.VERIFY_FAILED, f"expected {keyword}, found none")
@@ -47,6 +52,19 @@ def _compare(found: Dataset, meant: Dataset) -> None:
         if found.get(keyword) != meant.get(keyword):
             raise DeidError(Code.VERIFY_FAILED, f"{keyword} changed by encoding")
     for tag in _PIXELS:
-        lengths = [len(entry[tag].value or b"") if tag in entry else None for entry in (found, meant)]
-        if lengths[0] != lengths[1] and not (lengths[1] is not None and lengths[0] == lengths[1] + lengths[1] % 2):
-            raise DeidError(Code.VERIFY_FAILED, f"expected {lengths[1]} bytes of pixels, found {lengths[0]}")
+        length = _length(found, tag, encoded)
+        expected = len(meant[tag].value or b"") if tag in meant else None
+        if length != expected and not (expected is not None and length == expected + expected % 2):
+            raise DeidError(Code.VERIFY_FAILED, f"expected {expected} bytes of pixels, found {length}")
+
+
+def _length(found: Dataset, tag: int, encoded: Bytes) -> int | None:
+    """Bytes of a value that may not have been read; None when there is no such element."""
+    if tag not in found:
+        return None
+    read = found.get_item(tag, keep_deferred=True)
+    if read.value is not None:
+        return len(read.value)
+    if read.length != _UNDEFINED:
+        return int(read.length)
+    return next(element.end - element.start - _DELIMITER_BYTES for element in walk(encoded).elements if element.tag == tag)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag
+
+from transforms.spool import Bytes, Spool
 
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -33,7 +37,7 @@ class Element(NamedTuple):
 class Walk:
     """A file as elements. ``data`` is the file itself, inflated if it was deflated."""
 
-    data: bytes = field(repr=False)
+    data: Bytes = field(repr=False)
     elements: list[Element] = field(default_factory=list)
 
     def path(self, index: int) -> str:
@@ -47,7 +51,7 @@ class Walk:
         return self.data[element.start : element.end]
 
 
-def walk(data: bytes) -> Walk:
+def walk(data: Bytes) -> Walk:
     """Walk a whole file with preamble and file meta information.
 
     Raises:
@@ -73,25 +77,24 @@ class _Walker:
         self._data = result.data
         self._elements = result.elements
         self._implicit = implicit
-        self._explicit_head = struct.Struct(f"{order}HH2sH").unpack_from
-        self._implicit_head = struct.Struct(f"{order}HHL").unpack_from
-        self._long = struct.Struct(f"{order}L").unpack_from
+        self._explicit_head = _reader(result.data, f"{order}HH2sH")
+        self._implicit_head = _reader(result.data, f"{order}HHL")
+        self._long = _reader(result.data, f"{order}L")
 
     def run(self, position: int, end: int, parent: int, item: int, depth: int, *, meta: bool = False, implicit: bool | None = None) -> int:
         """Elements from ``position`` to ``end``, to an item's end, or to the end of group 0002; returns the position behind them."""
         if depth > _MAX_DEPTH:
             raise ValueError("nested too deeply")
-        data = self._data
         implicit = self._implicit if implicit is None else implicit
         while position < end:
             if implicit:
-                group, element, length = self._implicit_head(data, position)
+                group, element, length = self._implicit_head(position)
                 tag, vr, start = group << 16 | element, b"", position + 8
             else:
-                group, element, vr, length = self._explicit_head(data, position)
+                group, element, vr, length = self._explicit_head(position)
                 tag, start = group << 16 | element, position + 8
                 if vr in _LONG_VRS and group != 0xFFFE:
-                    length = self._long(data, start)[0]
+                    length = self._long(start)[0]
                     start += 4
             if tag == _ITEM_END:
                 return position + 8
@@ -134,7 +137,7 @@ class _Walker:
     def _items(self, position: int, end: int, parent: int, depth: int, implicit: bool) -> int:
         number = 0
         while position < end:
-            group, element, length = self._implicit_head(self._data, position)
+            group, element, length = self._implicit_head(position)
             tag, position = group << 16 | element, position + 8
             if tag == _SEQUENCE_END:
                 return position
@@ -151,7 +154,7 @@ class _Walker:
         """Behind the fragments of encapsulated pixels (PS3.5 A.4); some files have wrong fragment lengths, and decoders that read them."""
         start = position
         while position + 8 <= len(self._data):
-            group, element, length = self._implicit_head(self._data, position)
+            group, element, length = self._implicit_head(position)
             position += 8 + length
             if group << 16 | element == _SEQUENCE_END:
                 return position
@@ -161,6 +164,14 @@ class _Walker:
         if end < 0:
             raise ValueError("expected a sequence delimiter")
         return end + len(_DELIMITER)
+
+
+def _reader(data: Bytes, form: str) -> Callable[[int], tuple[Any, ...]]:
+    """What stands at a position of ``data``."""
+    layout = struct.Struct(form)
+    if isinstance(data, Spool):
+        return lambda position: layout.unpack(data[position : position + layout.size])
+    return functools.partial(layout.unpack_from, data)
 
 
 def _implicit_vr(tag: int, length: int) -> bytes:
