@@ -7,7 +7,8 @@ import random
 from pipeline.synth_burn import Burner, Style, Truth
 from pipeline.synth_fonts import available
 from pipeline.synth_images import Frames
-from pipeline.synth_people import Person, Piece, phi_lines, technical_labels, write_name
+from pipeline.synth_labels import scale, technical_labels
+from pipeline.synth_people import Person, Piece, phi_lines, write_name
 from transforms.types import Dataset
 
 COLOURS = ((255, 255, 255), (255, 255, 255), (255, 255, 0), (0, 255, 0), (0, 255, 255), (255, 170, 0), (200, 200, 200))
@@ -46,7 +47,10 @@ def burn_frames(
             burner.line([number], columns // 2, rows - style.margin - style.size * 2, first=frame, count=1)
     if odd:
         name = Piece(write_name(rng, who), True, "PERSON")
-        burner.line([name], columns // 3, round(rows * rng.uniform(0.55, 0.7)), first=rng.randrange(count), count=1)
+        frame, row = rng.randrange(count), rng.uniform(0.55, 0.7)
+        for share in (row, 0.52, 0.6, 0.68, 0.76, 0.84):
+            if burner.line([name], columns // 4, round(rows * share), first=frame, count=1):
+                break
     return Truth(tuple(burner.boxes), who.identity(), tuple(burner.ink))
 
 
@@ -67,6 +71,23 @@ def _corners(burner: Burner, rng: random.Random, who: Person, style: Style, rows
         for label in (labels.pop() for _ in range(rng.randint(1, 4))):
             burner.line([label], columns - style.margin if right else style.margin, y, right=right)
             y -= style.size + gap
+    _settings(burner, rng, labels, style, rows, columns)
+
+
+def _settings(burner: Burner, rng: random.Random, labels: list[Piece], style: Style, rows: int, columns: int) -> None:
+    """A column of settings beside the image, as ultrasound has it, and on the other side the numbers of a ruler."""
+    right = rng.random() < 0.5
+    x = columns - style.margin if right else style.margin
+    y = round(rows * 0.5)
+    for label in (labels.pop() for _ in range(rng.randint(0, 6))):
+        y += (burner.line([label], x, y, right=right) or style.size) + max(3, style.size // 2)
+        if y > rows * 0.8:
+            break
+    if rng.random() < 0.3:
+        numbers = scale(rng)
+        for index, number in enumerate(numbers):
+            top = round(rows * (0.5 + 0.35 * index / len(numbers)))
+            burner.line([Piece(number, False, "TECHNICAL")], style.margin if right else columns - style.margin, top, right=not right)
 
 
 def _turned(burner: Burner, rng: random.Random, who: Person, style: Style, rows: int, columns: int) -> None:

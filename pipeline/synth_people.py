@@ -162,7 +162,7 @@ def phi_lines(rng: random.Random, who: Person) -> list[list[Piece]]:
     return [
         line(rng.choice(("", "", "", "Name:", "Pat:")), name, "PERSON"),
         line(rng.choice(("", "MRN:", "ID:", "Pat ID")), who.mrn, "ID"),
-        [*line(rng.choice(("", "DOB:", "*", "geb.")), write_date(rng, who.birth), "DATE_TIME"), Piece(f"[{who.sex}]", False, "TECHNICAL")],
+        [*line(rng.choice(("", "DOB:", "*", "geb.")), write_date(rng, who.birth), "DATE_TIME"), Piece(f"[{who.sex}]", False, "SEX")],
         line(rng.choice(("", "Acc:", "Acc#")), who.accession, "ID"),
         line("", who.institution if rng.random() < 0.7 else who.institution.upper(), "ORGANIZATION"),
         line("", write_date(rng, who.study) + who.time.strftime(clock), "DATE_TIME"),
@@ -170,34 +170,3 @@ def phi_lines(rng: random.Random, who: Person) -> list[list[Piece]]:
         line(rng.choice(("Op:", "Tech:", "Oper.")), who.operator, "PERSON"),
         line(rng.choice(("Tel:", "Ph")), who.phone, "PHONE_NUMBER"),
     ]
-
-
-def technical_labels(rng: random.Random) -> list[str]:
-    """What scanners write that identifies nobody: settings, scales, sides, measurements."""
-    labels = [
-        f"{rng.choice((80, 100, 120, 140))} kV",
-        f"{rng.randrange(20, 400)} mA",
-        f"W {rng.randrange(80, 2000)} L {rng.randrange(-600, 600)}",
-        f"{rng.randrange(1, 30)} cm",
-        f"{rng.randrange(1, 12)}.{rng.randrange(10)} mm",
-        f"MI {rng.choice((0.4, 0.8, 1.1, 1.3))}",
-        f"TIs {rng.choice((0.2, 0.4, 1.0))}",
-        f"TR {rng.randrange(300, 9000)}",
-        f"TE {rng.randrange(2, 140)}",
-        f"FOV {rng.randrange(100, 500)}",
-        f"SL {rng.randrange(1, 10)}.0",
-        f"Im: {rng.randrange(1, 200)}/{rng.randrange(200, 300)}",
-        f"{rng.randrange(20, 90)} Hz",
-        f"Zoom {rng.randrange(80, 300)}%",
-        "AP ERECT",
-        "PORTABLE",
-        "SUPINE",
-        "FR 32Hz",
-        "Gn 60",
-        "R",
-        "L",
-        "H",
-        "A",
-    ]
-    rng.shuffle(labels)
-    return labels

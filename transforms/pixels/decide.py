@@ -35,6 +35,7 @@ class Sighting:
         score: of the reading, or of the detection when it was not read.
         detection: of the engine, 0 to 1.
         support: of the triage network, 0 to 1.
+        read: the box that ``text`` was read in; None when it was not read.
     """
 
     box: Box
@@ -43,10 +44,11 @@ class Sighting:
     support: float
     text: str = field(default="", repr=False)
     score: float = 0.0
+    read: Box | None = None
 
     def read_as(self, reading: Reading) -> Sighting:
         """The same region with what was read there."""
-        return replace(self, text=reading.text, score=reading.score)
+        return replace(self, text=reading.text, score=reading.score, read=self.box)
 
 
 def is_line(quad: Quad, level: int) -> bool:

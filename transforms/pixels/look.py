@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from transforms.pixels.decide import Sighting, is_agreed, is_line, is_text, merged
 from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, share_covered, union
+from transforms.pixels.reread import reread
 from transforms.pixels.sheet import assign, lay_out
 from transforms.pixels.triage import Heat, Spot, heat
 from transforms.pixels.views import Picture, Style
@@ -64,6 +65,7 @@ class Look:
             missed = [spot for spot in seen.without(boxes).spots(SURE) if spot.sure >= SURE_CELLS and spot.fill >= FILLED]
             more = self._detect(picture, seen, _tiles(missed, picture.shape), SECOND_SCALE, style, boxes)
             found = completed([*found, *more], seen) if more else found
+        found = reread(self._engine, picture, found) if self._read else found
         return found + self._unread(seen, found)
 
     def _unread(self, seen: Heat, found: Sequence[Sighting]) -> list[Sighting]:

@@ -85,14 +85,14 @@ def _seed(token: _Token, known: Mapping[str, str], caseless: bool, is_known: Cal
     elif not token.kind:
         token.known = is_known(plain)
         capital = not token.text[0].islower() or caseless
-        if len(humps := _humps(token.text)) > 1 and all(classify(hump) for hump in humps):
+        if len(parts := humps(token.text)) > 1 and all(classify(part) for part in parts):
             return
         token.name = bool(token.known) or (
             unknown and capital and (len(token.text) >= _MIN_ALONE or UNSPACED.match(token.folded) is not None)
         )
 
 
-def _humps(text: str) -> list[str]:
+def humps(text: str) -> list[str]:
     """``KneeLeft`` and ``MRKnee`` cut where a capital begins a word."""
     cuts = [
         at

@@ -98,3 +98,40 @@ def test_words_of_a_row_are_read_together(detector: PiiDetector) -> None:
 def test_frames_and_far_lines_do_not_mix(detector: PiiDetector) -> None:
     other = OcrLine(1, Box(120, 0, 40, 12), "SPACE", 0.9, "fake")
     assert detector.judge([line("Name:"), other], NOTHING)[1] is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Op: 00", "28/05/2216:00:22", "26/08/", "08/20", "* J1 13, 1935 [M]", "Tat (211) 51", "Dr.", "Pat: Space"]
+)
+def test_what_ocr_leaves_of_an_identity_is_sensitive(detector: PiiDetector, text: str) -> None:
+    assert detector.judge([line(text)], NOTHING)[0] is not None
+
+
+@pytest.mark.parametrize("text", ["CBT: 35 mm", "MLD 7.5", "DAP 753 dGycm2", "W6030L44", "TA 02:28", "SL 5.0", "3/3/4", "127/128"])
+def test_values_with_units_are_settings(detector: PiiDetector, text: str) -> None:
+    assert detector.judge([line(text)], NOTHING) == (None,)
+
+
+def test_a_name_of_the_header_is_no_setting(detector: PiiDetector, known: HeaderKnown) -> None:
+    assert detector.judge([line("Whitfield 3.5 mm")], known)[0] is not None
+
+
+def test_a_box_longer_than_its_text_was_not_read(detector: PiiDetector) -> None:
+    assert detector.judge([line("Ph", w=225, h=34)], NOTHING)[0] is not None
+    assert detector.judge([line("Ph", w=30, h=20)], NOTHING) == (None,)
+    uncertain = OcrLine(0, Box(0, 0, 60, 12), "Gain 60", 0.5, "fake")
+    assert detector.judge([uncertain], NOTHING)[0] is not None
+
+
+def test_the_numbers_of_a_ruler_are_none_of_a_patient(detector: PiiDetector) -> None:
+    assert detector.judge([line("02468", w=20, h=200)], NOTHING) == (None,)
+
+
+def test_words_of_the_block_of_the_identity_belong_to_it(detector: PiiDetector) -> None:
+    lines = [line("CEREBRAL INFARCT", x=100), line("616205", x=100, y=16), line("PORTABLE", x=100, y=32), line("CEREBRAL INFARCT", y=200)]
+    assert [verdict is not None for verdict in detector.judge(lines, NOTHING)] == [True, True, False, False]
+
+
+def test_a_tight_fragment_belongs_to_what_it_stands_beside(detector: PiiDetector, known: HeaderKnown) -> None:
+    lines = [line("WHITFIELD", w=72), line("B", x=78, w=8), line("L", x=300, w=8)]
+    assert [verdict is not None for verdict in detector.judge(lines, known)] == [True, True, False]
