@@ -31,8 +31,21 @@ def write_pending(settings: Settings, run_id: str, ledger: Ledger) -> WorkList:
         raise
 
 
-def persist(settings: Settings, run_id: str, since: str, pending: WorkList, ledger: Ledger, events: EventLog) -> Tally | None:
+def persist(
+    settings: Settings, run_id: str, since: str, pending: WorkList, ledger: Ledger, events: EventLog, *, apart: bool
+) -> Tally | None:
     """Run the engine over the pending inputs, and once more over what is missing when a worker process dies.
+
+    From then on instances are cleaned in processes of their own, so that the one that kills them can be told from the others.
+
+    Args:
+        settings: of the run.
+        run_id: its name.
+        since: see `pipeline.history.redo_since`.
+        pending: the work list.
+        ledger: of the run.
+        events: the log.
+        apart: an earlier run died, so the first attempt is made so, too.
 
     Returns:
         What its workers measured, or None if it was only launched.
@@ -48,7 +61,7 @@ def persist(settings: Settings, run_id: str, since: str, pending: WorkList, ledg
             pending = write_shards(store, _folder(settings, run_id), left, f"again-{attempt}")
         finished = write_shards(store, _folder(settings, run_id), history.finished(store, output, ledger), f"finished-{attempt}")
         try:
-            return _launch(settings, run_id, pending, finished, events)
+            return _launch(settings, run_id, pending, finished, events, apart=apart or attempt > 0)
         except beam_local.WorkerDiedError:
             if attempt + 1 == WORKER_DEATHS:
                 raise DeidError(
@@ -69,14 +82,14 @@ def _forget(store: Store, folder: str, keep: str = "") -> None:
                 store.delete(source.uri)
 
 
-def _launch(settings: Settings, run_id: str, pending: WorkList, finished: WorkList, events: EventLog) -> Tally | None:
+def _launch(settings: Settings, run_id: str, pending: WorkList, finished: WorkList, events: EventLog, *, apart: bool) -> Tally | None:
     """Run the engine over what is pending; what its workers measured, or None if it was only launched."""
     store, output = settings.store, settings.output
     policy = join(_folder(settings, run_id), "policy.json")
     store.write_atomic(policy, settings.policy.model_dump_json(exclude_unset=True).encode())
     shards = [*pending.shards, *finished.shards]
     with progress.shown(pending.items, events=events) if settings.runner == "local" else nullcontext() as folder:
-        job = Job(run_id, policy, settings.secret, output, store, settings.redo, folder, settings.log, settings.profile)
+        job = Job(run_id, policy, settings.secret, output, store, settings.redo, folder, settings.log, settings.profile, apart)
         if settings.runner == "spark":
             with spark.session(settings.workers, settings.engine_options) as session:
                 return spark.run(job, shards, pending.items, session)

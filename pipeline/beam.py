@@ -14,6 +14,7 @@ from pipeline.silence import debugging
 from pipeline.worker import Job
 from transforms.beam import coders as coders  # registers the coders of values that are never encoded
 from transforms.beam.base import OUTCOMES, tally
+from transforms.beam.clean_apart import CleanApartDoFn
 from transforms.beam.decide_series import DecideSeriesDoFn
 from transforms.beam.deidentify_tags import DeidentifyTagsDoFn
 from transforms.beam.mask_text import MaskTextDoFn
@@ -78,18 +79,22 @@ def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:
         | "GroupBySeries" >> beam.GroupByKey()
         | "DecideSeries" >> beam.ParDo(DecideSeriesDoFn(job.open)).with_outputs(OUTCOMES, main="chunks")
     )
-    saved = (
-        decided.chunks
-        | "SpreadChunks" >> beam.Reshuffle()
+    chunks = decided.chunks | "SpreadChunks" >> beam.Reshuffle()
+    saved = (chunks | "CleanApart" >> beam.ParDo(CleanApartDoFn(job.open_apart))) if job.apart else _clean(chunks, job)
+    # One writer per branch rather than one after a Flatten: each stays fused with what feeds it, so that rows are written as files are.
+    branches = {"Unreadable": opened[OUTCOMES], "Unevaluated": headers[OUTCOMES], "Filtered": decided[OUTCOMES], "Saved": saved}
+    for label, outcomes in branches.items():
+        outcomes | f"WriteAudit{label}" >> beam.ParDo(WriteAuditDoFn(job.write_audit))
+
+
+def _clean(chunks: beam.PCollection, job: Job) -> beam.PCollection:
+    return (
+        chunks
         | "MaskText" >> beam.ParDo(MaskTextDoFn(job.open)).with_output_types(Work)
         | "DeidentifyTags" >> beam.ParDo(DeidentifyTagsDoFn(job.open)).with_output_types(Work)
         | "Verify" >> beam.ParDo(VerifyDoFn(job.open)).with_output_types(Work)
         | "Write" >> beam.ParDo(WriteDoFn(job.open))
     )
-    # One writer per branch rather than one after a Flatten: each stays fused with what feeds it, so that rows are written as files are.
-    branches = {"Unreadable": opened[OUTCOMES], "Unevaluated": headers[OUTCOMES], "Filtered": decided[OUTCOMES], "Saved": saved}
-    for label, outcomes in branches.items():
-        outcomes | f"WriteAudit{label}" >> beam.ParDo(WriteAuditDoFn(job.write_audit))
 
 
 class _SplitFinished(beam.DoFn):

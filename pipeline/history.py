@@ -62,6 +62,11 @@ def check_all_given(ledger: Ledger, earlier: dict[str, Any] | None, settings: di
         raise ConfigError(f"--redo with other settings needs all inputs of the output; {missing} of them are not given")
 
 
+def died(earlier: dict[str, Any] | None) -> bool:
+    """Whether the last run did not even come to say why it ended, or an engine that it launched left inputs undone."""
+    return earlier is not None and earlier.get("state") in ("running", "launched")
+
+
 def redo_since(earlier: dict[str, Any] | None, run_id: str, *, redo: bool) -> str:
     """The run with which the present run began to do all again: itself, or one that did not come to its end; '' when there is none."""
     if redo:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +12,7 @@ from typing import Any
 
 from pipeline import attempts, audit, history, log, profiler, spark
 from pipeline.compact import compact
+from pipeline.lease import Lease, held
 from pipeline.ledger import Ledger
 from pipeline.secret import resolve
 from pipeline.settings import Settings
@@ -85,26 +87,19 @@ def _execute(settings: Settings, run_id: str, watch: Watch) -> Summary:
         "secret": identity.fingerprint(),
         "tables": ", ".join(f"{name} {edition}" for name, edition in sorted(EDITIONS.items())),
     }
-    earlier = history.load_run(settings.store, settings.output)
+    with held(settings.store, settings.output) as lease, Ledger(lambda uri: identity.token("instance", uri, 32)) as ledger:
+        return _work(settings, run_id, fingerprint, lease, ledger, watch, started)
+
+
+def _work(
+    settings: Settings, run_id: str, fingerprint: dict[str, str], lease: Lease, ledger: Ledger, watch: Watch, started: float
+) -> Summary:
+    store, output = settings.store, settings.output
+    earlier = history.load_run(store, output)
     if not settings.redo:
         history.check_same(earlier, fingerprint)
     since = history.redo_since(earlier, run_id, redo=settings.redo)
     settings = replace(settings, redo=bool(since))
-    with Ledger(lambda uri: identity.token("instance", uri, 32)) as ledger:
-        return _work(settings, run_id, since, fingerprint, earlier, ledger, watch, started)
-
-
-def _work(
-    settings: Settings,
-    run_id: str,
-    since: str,
-    fingerprint: dict[str, str],
-    earlier: dict[str, Any] | None,
-    ledger: Ledger,
-    watch: Watch,
-    started: float,
-) -> Summary:
-    store, output = settings.store, settings.output
     with watch.stage("list"):
         ledger.load(store, output, since)
         attempts.forget_work_lists(settings, keep=_launched(earlier))
@@ -127,7 +122,12 @@ def _work(
     watch.events.event(logging.INFO, "run.started", numbers={"inputs": inputs, "pending": pending.items})
     if pending.items:
         history.save_run(store, output, record)
-        measured = attempts.persist(settings, run_id, since, pending, ledger, watch.events)
+        try:
+            measured = attempts.persist(settings, run_id, since, pending, ledger, watch.events, apart=history.died(earlier))
+        except BaseException:  # interrupted, or given up; a run that is killed stays "running"
+            with suppress(DeidError):
+                history.save_run(store, output, record | {"state": "stopped"})
+            raise
         if measured is None:
             watch.events.event(logging.INFO, "run.launched", numbers={"pending": pending.items})
             history.save_run(store, output, record | {"state": "launched"})
@@ -136,6 +136,7 @@ def _work(
     unfinished = bool(pending.items) or (earlier is not None and earlier.get("state") != "finished")
     if unfinished:  # of this run, or of one that died or was only launched
         with watch.stage("compact"):
+            lease.check()
             ledger.load(store, output)
             if since:
                 for stale in history.superseded_urls(store, output, ledger):

@@ -45,6 +45,13 @@ DEFAULTS = {
 }
 
 
+class Cleaner(Protocol):
+    """What cleans chunks."""
+
+    def process(self, chunk: Chunk) -> Iterable[Outcome]:
+        """The outcomes of a chunk's instances."""
+
+
 class SparkJob(Protocol):
     """What the stages need of `pipeline.worker.Job`; picklable."""
 
@@ -52,8 +59,15 @@ class SparkJob(Protocol):
     def store(self) -> Store:
         """Access to the shards of the work list."""
 
+    @property
+    def apart(self) -> bool:
+        """A worker has died of an instance before."""
+
     def open(self) -> Deidentifier:
         """The Deidentifier of the process."""
+
+    def open_apart(self) -> Cleaner:
+        """What cleans chunks in a process of its own."""
 
     def write_audit(self, outcomes: Sequence[Outcome]) -> None:
         """Write rows."""
@@ -223,9 +237,10 @@ def decide_series(job: SparkJob, measured: Measured, series: Iterable[tuple[str,
 
 def deidentify(job: SparkJob, measured: Measured, chunks: Iterable[tuple[str, Chunk]]) -> Iterator[Outcome]:
     """Stage 3: read, mask, de-identify, verify, write; a row for every instance. Yields nothing."""
-    worker, audit, tally = job.open(), OutcomeBuffer(job.write_audit), Tally()
+    cleaner: Cleaner = job.open_apart() if job.apart or _retried() else job.open()
+    audit, tally = OutcomeBuffer(job.write_audit), Tally()
     for _, chunk in chunks:
-        for outcome in worker.process(chunk):
+        for outcome in cleaner.process(chunk):
             _ended(outcome, audit, tally)
     audit.flush()
     measured.add(tally)
@@ -245,6 +260,14 @@ def _guarded(
         yield from stage(job, measured, part)
     except Exception as exc:
         raise DeidError(*describe(exc)) from None
+
+
+def _retried() -> bool:
+    """Whether this is another attempt at a task: the one before may have died of an instance."""
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    return context is not None and context.attemptNumber() > 0
 
 
 def _bucket(key: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline import log
+from pipeline.apart import Apart
 from pipeline.audit import AuditWriter
 from pipeline.secret import SecretRef, resolve
 from pipeline.silence import silence
@@ -30,6 +31,7 @@ class Job:
         progress: local folder where processes of one machine leave their counts and logs, or None.
         log: what is logged, and how.
         profile: look where the time goes.
+        apart: a worker has died, so instances are cleaned in processes of their own.
     """
 
     run_id: str
@@ -41,10 +43,15 @@ class Job:
     progress: str | None = None
     log: log.LogSettings = field(default_factory=log.LogSettings)
     profile: bool = False
+    apart: bool = False
 
     def open(self) -> Deidentifier:
         """The Deidentifier of this process, built on first use."""
         return _open(self)[0]
+
+    def open_apart(self) -> Apart:
+        """What cleans chunks in a process of its own; one for each process."""
+        return _open_apart(self)
 
     def write_audit(self, outcomes: Sequence[Outcome]) -> None:
         """Write a batch of outcomes as audit parts; what was seen of the time goes with it."""
@@ -67,3 +74,8 @@ def _open(job: Job) -> tuple[Deidentifier, Watch]:
         opened = Deidentifier(policy, Identity(resolve(job.secret)), job.store, job.output, overwrite=job.overwrite, observer=watch)
     watch.events.event(logging.INFO, "worker.opened")
     return opened, watch
+
+
+@functools.lru_cache(maxsize=1)
+def _open_apart(job: Job) -> Apart:
+    return Apart(job)

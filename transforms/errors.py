@@ -40,6 +40,7 @@ class Code(StrEnum):
     VERIFY_FAILED = "verify_failed"
     OUTPUT_CONFLICT = "output_conflict"
     WRITE_FAILED = "write_failed"
+    WORKER_KILLED = "worker_killed"
     INTERNAL = "internal"
 
 

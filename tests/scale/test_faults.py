@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import psutil
+import pydicom
 import pytest
 
 from pipeline.cli import main
@@ -69,6 +72,91 @@ def test_a_killed_spark_worker_does_not_stop_the_run(tmp_path: Path, secret_file
     assert status == 0, said[-2000:]
     assert "90 inputs: 90 saved" in said
     assert len(runs.rows(tmp_path / "out", "audit/instances")) == 90
+
+
+def poisoned(folder: Path, count: int, *places: int) -> list[Path]:
+    """A series in which some instances kill the process that reads them whole; see poison/sitecustomize.py."""
+    paths = archive.series(folder, count)
+    for place in places:
+        dataset = pydicom.dcmread(paths[place])
+        dataset.ImageComments = "POISON-OF-THE-TESTS"
+        dataset.save_as(paths[place])
+    return paths
+
+
+POISON = {"PYTHONPATH": os.pathsep.join([str(cluster.ROOT / "tests" / "scale" / "poison"), str(cluster.ROOT)])}
+
+
+def ends(output: Path) -> dict[str, tuple[str, str | None]]:
+    found = duckdb.sql(f"select url, status, code from '{output}/restricted/crosswalk/*.parquet'").fetchall()
+    return {Path(url).name: (status, code) for url, status, code in found}
+
+
+def test_an_instance_that_kills_its_worker_is_quarantined_and_no_other(tmp_path: Path, secret_file: Path, quick: str) -> None:
+    paths = poisoned(tmp_path / "in", 40, 3, 36)
+    said = runs.deid(tmp_path / "in", tmp_path / "out", secret_file, "--workers", "2", config=quick, env=POISON)
+    assert "40 inputs: 38 saved, 0 filtered, 2 quarantined, 0 unaccounted for" in said
+    found = ends(tmp_path / "out")
+    assert {name for name, end in found.items() if end == ("quarantined", "worker_killed")} == {paths[3].name, paths[36].name}
+    assert len(runs.tree(tmp_path / "out")) == 38
+    said = runs.deid(tmp_path / "in", tmp_path / "out", secret_file, "--workers", "2", config=quick, env=POISON)
+    assert "(40 of them by an earlier run)" in said
+
+
+def test_an_instance_that_kills_the_driver_is_quarantined_by_running_again(tmp_path: Path, secret_file: Path, quick: str) -> None:
+    path = poisoned(tmp_path / "in", 4, 1)[1]
+    command = runs.command(tmp_path / "in", tmp_path / "out", secret_file, config=quick)
+    assert subprocess.run(command, cwd=cluster.ROOT, env=cluster.environment(**POISON), capture_output=True).returncode == -signal.SIGKILL
+    said = runs.deid(tmp_path / "in", tmp_path / "out", secret_file, config=quick, env=POISON)
+    assert "4 inputs: 3 saved, 0 filtered, 1 quarantined" in said
+    assert ends(tmp_path / "out")[path.name] == ("quarantined", "worker_killed")
+    assert not [path for path in (tmp_path / "out" / "restricted" / "manifests").rglob("*") if path.is_file()]
+
+
+def test_an_instance_that_kills_its_spark_worker_is_quarantined_and_no_other(tmp_path: Path, secret_file: Path, quick: str) -> None:
+    cluster.require_java()
+    paths = poisoned(tmp_path / "in", 40, 7)
+    options = ["--runner", "spark", "--workers", "2", "--", *cluster.LOOPBACK, "--conf", "spark.ui.enabled=false"]
+    said = runs.deid(tmp_path / "in", tmp_path / "out", secret_file, *options, config=quick, env=POISON)
+    assert "40 inputs: 39 saved, 0 filtered, 1 quarantined, 0 unaccounted for" in said
+    assert ends(tmp_path / "out")[paths[7].name] == ("quarantined", "worker_killed")
+
+
+def test_a_killed_driver_leaves_no_process_behind(tmp_path: Path, secret_file: Path, quick: str) -> None:
+    archive.series(tmp_path / "in", 200)
+    command = runs.command(tmp_path / "in", tmp_path / "out", secret_file, "--workers", "2", config=quick)
+    process = subprocess.Popen(
+        command, cwd=cluster.ROOT, env=cluster.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 200
+    while not list((tmp_path / "out").glob("instances/**/*.dcm")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert sum("sdk_worker_main" in " ".join(child.cmdline()) for child in started) >= 2
+    process.kill()
+    process.wait()
+    _, left = psutil.wait_procs(started, timeout=15)
+    assert not left
+    said = runs.deid(tmp_path / "in", tmp_path / "out", secret_file, "--workers", "2", config=quick)
+    assert "200 inputs" in said
+    assert "200 saved" in said
+
+
+def test_of_two_runs_into_one_output_one_is_refused_and_nothing_is_lost(tmp_path: Path, secret_file: Path, quick: str) -> None:
+    archive.series(tmp_path / "in", 30)
+    command = runs.command(tmp_path / "in", tmp_path / "out", secret_file, config=quick)
+    started = [
+        subprocess.Popen(command, cwd=cluster.ROOT, env=cluster.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
+    said = {process.communicate(timeout=200)[0]: process.returncode for process in started}
+    assert sorted(said.values()) == [0, 2], said
+    assert any("another run" in text for text in said)
+    assert len(runs.tree(tmp_path / "out")) == 30
+    assert len(runs.rows(tmp_path / "out", "audit/instances")) == 30
+    assert "30 inputs (30 of them by an earlier run)" in runs.deid(tmp_path / "in", tmp_path / "out", secret_file, config=quick)
 
 
 def test_an_object_that_is_gone_has_a_row_and_is_done_when_it_is_back(tmp_path: Path, secret_file: Path, quick: str) -> None:

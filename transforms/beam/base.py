@@ -8,15 +8,15 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from transforms.deidentify import Deidentifier
 from transforms.measures import COUNTERS, DISTRIBUTIONS, Measure, Spread, Tally, of_outcome
 from transforms.types import Outcome
 
 OUTCOMES = "outcomes"
 """Tag of the output with inputs that are finished before they reach Write."""
 
-Opener = Callable[[], Deidentifier]
-"""Opens the worker's Deidentifier: picklable, cached per process, resolves the secret where it runs."""
+Opener = Callable[[], Any]
+"""Opens the worker's `transforms.deidentify.Deidentifier`, or what stands for it: picklable, cached per process,
+resolves the secret where it runs."""
 
 
 class WorkerDoFn(beam.DoFn):
