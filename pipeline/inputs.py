@@ -6,14 +6,20 @@ import csv
 import fnmatch
 import heapq
 import io
+import json
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import IO, Any
 
 from pipeline.storage import Store, canonical, local_path
 from transforms.errors import ConfigError, DeidError
 from transforms.types import Source
 
-MAX_LIST_BYTES = 4 * 1024**3
+READ_BYTES = 8 * 1024**2
+RUN = 250_000
+"""Sources that are sorted in memory: about 60 MB."""
 _GLOB = re.compile(r"[*?\[]")
 _COLUMNS = ("uri", "url")
 
@@ -38,7 +44,7 @@ def expand(inputs: Sequence[str], store: Store, output: str | None = None) -> It
     streams = [_expand_one(name, store) for name in inputs]
     previous: str | None = None
     forbidden = canonical(output).rstrip("/") + "/" if output is not None else None
-    for source in heapq.merge(*streams, key=lambda source: source.uri):
+    for source in heapq.merge(*streams, key=_uri):
         if source.uri == previous:
             continue
         if forbidden is not None and source.uri.startswith(forbidden):
@@ -70,23 +76,38 @@ def _expand_one(name: str, store: Store) -> Iterator[Source]:
 
 def _open(name: str, store: Store) -> Iterable[Source]:
     if name.startswith("@"):
-        return _unique(Source(canonical(uri)) for uri in _lines(_text(name[1:], store)))
+        return _sorted(Source(canonical(uri)) for uri in _lines(_text(name[1:], store)))
     if store.is_folder(name):
         return store.list_files(name)
     if store.exists(name):
         lower = name.lower()
         if lower.endswith(".csv"):
-            return _unique(_csv_rows(name, store))
+            return _sorted(_csv_rows(name, store))
         if lower.endswith(".parquet"):
-            return _unique(_parquet_rows(name, store))
+            return _sorted(_parquet_rows(name, store))
         return [Source(canonical(name), store.size(name))]
     if _GLOB.search(name):
         return _glob(name, store)
     raise ConfigError(f"the input {name} does not exist")
 
 
-def _unique(sources: Iterable[Source]) -> list[Source]:
-    return sorted({source.uri: source for source in sources}.values(), key=lambda source: source.uri)
+def _sorted(sources: Iterable[Source]) -> Iterator[Source]:
+    """Sources of a list in order, in the memory of `RUN` of them: sorted runs go to files without a name, and are merged."""
+    stream = iter(sources)
+    runs: list[IO[str]] = []
+    while batch := sorted(islice(stream, RUN), key=_uri):
+        if not runs and len(batch) < RUN:
+            yield from batch
+            return
+        run = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115  # read below, and gone with this process
+        run.writelines(json.dumps([source.uri, source.size, source.version]) + "\n" for source in batch)
+        run.seek(0)
+        runs.append(run)
+    yield from heapq.merge(*((Source(*json.loads(line)) for line in run) for run in runs), key=_uri)
+
+
+def _uri(source: Source) -> str:
+    return source.uri
 
 
 def _glob(pattern: str, store: Store) -> Iterator[Source]:
@@ -111,19 +132,44 @@ def _regex(pattern: str) -> str:
     return "".join(parts)
 
 
-def _text(name: str, store: Store) -> str:
-    return store.read_all(name, MAX_LIST_BYTES).decode("utf-8-sig", "surrogateescape")
+class _Ranged(io.RawIOBase):
+    """A file of any store, read in ranges as they are asked for."""
+
+    def __init__(self, name: str, store: Store) -> None:
+        self._name, self._store, self._size, self._at = name, store, store.size(name), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._store.read_range(self._name, self._at, min(self._at + len(buffer), self._size))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
-def _lines(text: str) -> Iterator[str]:
-    for line in text.splitlines():
+def _text(name: str, store: Store, newline: str | None = None) -> io.TextIOWrapper:
+    """A text file, line by line."""
+    buffered = io.BufferedReader(_Ranged(name, store), READ_BYTES)
+    return io.TextIOWrapper(buffered, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+
+
+def _lines(text: Iterable[str]) -> Iterator[str]:
+    for line in text:
         stripped = line.strip()
         if stripped and not stripped.startswith("#"):
             yield stripped
 
 
 def _csv_rows(name: str, store: Store) -> Iterator[Source]:
-    reader = csv.DictReader(io.StringIO(_text(name, store)))
+    reader = csv.DictReader(_text(name, store, newline=""))
     column = _column(name, reader.fieldnames or ())
     for row in reader:
         if row[column]:
@@ -137,7 +183,7 @@ def _parquet_rows(name: str, store: Store) -> Iterator[Source]:
 
     path = local_path(name)
     try:
-        file = pq.ParquetFile(path if path is not None else pa.BufferReader(store.read_all(name, MAX_LIST_BYTES)))
+        file = pq.ParquetFile(path if path is not None else io.BufferedReader(_Ranged(name, store), READ_BYTES))
     except pa.ArrowException as exc:
         raise ConfigError(f"the manifest {name} is no Parquet file ({type(exc).__name__})") from None
     column = _column(name, file.schema_arrow.names)

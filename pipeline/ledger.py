@@ -103,7 +103,7 @@ class Ledger:
             return
         with tempfile.TemporaryFile("w+", encoding="ascii") as spool:  # without a name: it vanishes with this process
             for source in self._counted(sources, table):
-                spool.write(json.dumps([source.uri, source.size]) + "\n")
+                spool.write(json.dumps([source.uri, source.size, source.version]) + "\n")
             spool.seek(0)
             done = self.numbers(f"select number from {table} semi join (from winner where not passing) using (u0, u1)")  # noqa: S608  # ours
             following = next(done, -1)

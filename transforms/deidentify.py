@@ -127,7 +127,8 @@ class Deidentifier:
             outcome = header_outcome(blank_header(instance_id, source.uri, size), status, code, "read_header", detail)
             return self._ended(replace(outcome, measures=of_header(fetched, time.perf_counter() - started)))
         self._observer.header_read(instance_id)
-        return OpenedHeader(Source(source.uri, size), instance_id, fields, of_header(fetched, time.perf_counter() - started))
+        measures = of_header(fetched, time.perf_counter() - started)
+        return OpenedHeader(Source(source.uri, size, source.version), instance_id, fields, measures)
 
     def evaluate(self, opened: OpenedHeader) -> Header | Outcome:
         """Evaluate the save conditions; the result is all that the shuffle carries. What cannot be evaluated is an outcome."""
@@ -154,6 +155,7 @@ class Deidentifier:
             pixel_bytes=fields.pixel_bytes,
             evaluations=evaluations,
             save=all(item.evaluated_value for item in evaluations),
+            version=opened.source.version,
         )
 
     def decide_series(self, headers: Iterable[Header]) -> Iterator[Chunk | Outcome]:

@@ -23,10 +23,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One input object."""
+    """One input object.
+
+    Attributes:
+        version: what changes when the object does (generation, ETag, time of change), as the listing gave it; '' where it is not known.
+    """
 
     uri: str = field(repr=False)
     size: int | None = None
+    version: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Header:
     """What the shuffle carries of an instance: identity, size and evaluated conditions; never pixels, never the data set.
 
     ``finished`` is the status that an earlier run recorded; such an instance takes part in its series' decision and is not read again.
+    ``version`` is that of its `Source`.
     """
 
     instance_id: str
@@ -60,6 +66,7 @@ class Header:
     evaluations: tuple[Evaluation, ...] = ()
     save: bool = True
     finished: str | None = None
+    version: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

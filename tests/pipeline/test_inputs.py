@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import inputs
 from pipeline.inputs import expand
 from pipeline.storage import Store
 from transforms.errors import ConfigError
@@ -99,9 +100,9 @@ def test_what_is_not_there_is_named(tmp_path: Path, name: str) -> None:
 def test_empty_inputs(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "list.txt").write_text("# nothing\n")
-    for inputs in ([], [str(tmp_path / "empty")], [f"@{tmp_path}/list.txt"]):
+    for given_inputs in ([], [str(tmp_path / "empty")], [f"@{tmp_path}/list.txt"]):
         with pytest.raises(ConfigError):
-            list(expand(inputs, STORE))
+            list(expand(given_inputs, STORE))
 
 
 def test_a_run_does_not_eat_what_it_wrote(archive: Path) -> None:
@@ -119,6 +120,23 @@ def test_objects(archive: Path) -> None:
         STORE.write_atomic(f"memory://objects/{name}", b"x")
     found = [source.uri for source in expand(["memory://objects/in", "memory://objects/in/**/2"], STORE)]
     assert found == [f"memory://objects/in/{name}" for name in ("1", "x/1", "y/2")]
+
+
+@pytest.mark.parametrize("name", ["list.txt", "m.csv", "m.parquet"])
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_long_lists_are_sorted_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> None:
+    monkeypatch.setattr(inputs, "RUN", 7)
+    monkeypatch.setattr(inputs, "READ_BYTES", 64)
+    uris = [f"gs://b/{number * 37 % 50:02}\u2028ü" for number in range(60)]
+    root = str(tmp_path) if place == "disk" else f"memory://lists/{tmp_path.name}"
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"uri": uris, "size": range(60)}), sink)
+    texts = {"list.txt": "\r\n".join(uris), "m.csv": "\ufeffuri,size\n" + "\n".join(f'"{uri}",{size}' for size, uri in enumerate(uris))}
+    STORE.write_atomic(f"{root}/{name}", texts[name].encode() if name in texts else sink.getvalue().to_pybytes())
+    found = list(inputs.expand([("@" if name == "list.txt" else "") + f"{root}/{name}"], STORE))
+    assert [source.uri for source in found] == sorted(set(uris))
+    if name != "list.txt":
+        assert all(uris[source.size or 0] == source.uri for source in found)
 
 
 @given(st.lists(st.lists(st.text("abc./-[", min_size=1, max_size=4), min_size=1, max_size=6), min_size=1, max_size=4))
