@@ -178,7 +178,7 @@ def test_a_redo_that_died_is_continued_as_one(tmp_path: Path, secret_file: Path,
     old = tree(tmp_path / "out")
     secret_file.write_text("another secret, also long enough")
     with monkeypatch.context() as patched:
-        patched.setattr(attempts, "persist", lambda *_: sys.exit("killed"))
+        patched.setattr(attempts, "persist", lambda *_, **__: sys.exit("killed"))
         with pytest.raises(SystemExit):
             deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo")
     assert tree(tmp_path / "out") == old

@@ -92,6 +92,8 @@ def ends(output: Path) -> dict[str, tuple[str, str | None]]:
     return {Path(url).name: (status, code) for url, status, code in found}
 
 
+@pytest.mark.scale
+@pytest.mark.timeout(900)
 def test_an_instance_that_kills_its_worker_is_quarantined_and_no_other(tmp_path: Path, secret_file: Path, quick: str) -> None:
     paths = poisoned(tmp_path / "in", 40, 3, 36)
     said = runs.deid(tmp_path / "in", tmp_path / "out", secret_file, "--workers", "2", config=quick, env=POISON)
@@ -113,6 +115,8 @@ def test_an_instance_that_kills_the_driver_is_quarantined_by_running_again(tmp_p
     assert not [path for path in (tmp_path / "out" / "restricted" / "manifests").rglob("*") if path.is_file()]
 
 
+@pytest.mark.scale
+@pytest.mark.timeout(900)
 def test_an_instance_that_kills_its_spark_worker_is_quarantined_and_no_other(tmp_path: Path, secret_file: Path, quick: str) -> None:
     cluster.require_java()
     paths = poisoned(tmp_path / "in", 40, 7)
