@@ -58,7 +58,7 @@ class Look:
 
     def __call__(self, picture: Picture, seen: Heat | None = None) -> list[Sighting]:
         """All text in ``picture``; ``seen`` saves the triage when it was made before."""
-        seen = heat(picture.grey()) if seen is None else seen
+        seen = heat(picture.grey(), picture.colours()) if seen is None else seen
         found = completed(self._detect(picture, seen, _tiles(seen.spots(), picture.shape), FIRST_SCALE, Style.PLAIN), seen)
         for style in (Style.INVERSE, Style.EQUALISED):
             boxes = [box for item in found for box in item.pieces]

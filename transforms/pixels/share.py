@@ -94,7 +94,7 @@ class Memory:
         number = self.frames
         self.frames += 1
         grey = picture.grey()
-        warmth = heat(grey)
+        warmth = heat(grey, picture.colours())
         present = [place for place in self._places if place.on(grey)]
         for place in present:
             place.times += 1
@@ -105,7 +105,8 @@ class Memory:
         for sighting in found:
             self._learn(grey, grown(sighting.box, RIM, picture.shape), sighting, number)
         for spot in spots:
-            if not any(intersection(spot.box, sighting.box) for sighting in found):
+            # What only colours show cannot be told by the luminance from text that comes later.
+            if np.ptp(_content(grey, spot.box)) > 0 and not any(intersection(spot.box, sighting.box) for sighting in found):
                 self._learn(grey, spot.box, None, number)
         seen = Seen((*known, *found), _method(bool(known), bool(spots)))
         self._digests[digest] = seen

@@ -10,36 +10,27 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-import string
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 from transforms.errors import DeidError
 from transforms.pixels.frames import FrameReader
-from transforms.pixels.triage import CELL, CONTRAST_FLOOR, RANGE_FLOOR, Grey, _local_contrast
+from transforms.pixels.spotter_text import Writer
+from transforms.pixels.triage import BORDER, CELL, CONTRAST_FLOOR, RANGE_FLOOR, Grey, _local_contrast
 from transforms.pixels.views import Picture
 from transforms.policy import LimitsPolicy
 from transforms.types import Box
 
 BUNDLED = Path(pydicom.__file__).parent / "data" / "test_files"
 BUNDLED_WITH_TEXT = frozenset({"GDCMJ2K_TextGBR", "examples_jpeg2k", "examples_palette", "examples_rgb_color", "examples_ybr_color"})
-FONT_FOLDER = Path("/usr/share/fonts")
-NOT_LETTERS = ("Symbol", "Dingbat", "D050000L", "Z003", "Emoji", "Math", "DroidSansFallback")
-HERSHEY = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_COMPLEX_SMALL)
-WORDS = (
-    "NAME DOB MRN ID SEX HOSPITAL Patient Birth Acc Dr kV mAs TIS MI FR GAIN cm mm R L supine AP PORTABLE Smith Jones Anna Müller GARCIA"
-)
-SIZES = (9, 10, 10, 11, 12, 13, 14, 16, 18, 20, 24, 28)
-"""Heights of the em in pixels: capitals of 7 to 20 pixels, what one level of the pyramid is for."""
 MAX_BYTES = 60_000_000
 MIN_SIDE = 64
 CROP = 128
@@ -47,9 +38,14 @@ MARGIN = 20
 """Cut off each side of a crop when it is done, so that the contrast at its border is that of an image that goes on."""
 SIDE = CROP + 2 * MARGIN
 PATTERNS = 0.12
+CORNERS = 0.35
+NEAR = 5
+"""Pixels from the edge of a frame within which many consoles begin their text."""
 FILLED = 0.45
 TOUCHED = 0.02
 UNKNOWN = 255
+_NUMBER = re.compile(r"^\d+_(clean|image)_")
+"""What `dicom-deid synth` puts before the name of the source."""
 _ENCODINGS = re.compile(r"[_-]?(J2K[IR]?|JPL[LY]|JLS[LN]|RLE|UNC[IR]?|REF|LITTLE|BIG|EXPB|IMPL|2FRAME|PALETTED?|16BIT|8BIT|HTJ2K\w*)")
 
 
@@ -76,15 +72,19 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of text on a picture; not ``readable`` when it is too faint for its surroundings, which is neither text nor none."""
+    """A line of text on a picture; not ``readable`` when it is too faint for its surroundings, which is neither text nor none.
+
+    ``place`` is what it fills of its box; all of it without one.
+    """
 
     box: Box
     readable: bool
+    place: Grey | None = field(default=None, repr=False, compare=False)
 
 
 def family(name: str) -> str:
     """What files of one image or series share: the start of the name without the words for encodings."""
-    return re.split(r"[_.-]", _ENCODINGS.sub("", Path(name).stem.upper()))[0][:8]
+    return re.split(r"[_.-]", _ENCODINGS.sub("", _NUMBER.sub("", Path(name).stem).upper()))[0][:8]
 
 
 def is_held_out(name: str) -> bool:
@@ -92,16 +92,16 @@ def is_held_out(name: str) -> bool:
     return hashlib.md5(family(name).encode(), usedforsecurity=False).digest()[0] % 4 == 0
 
 
-def backgrounds(folder: Path | None = None, *, held_out: bool) -> dict[str, list[Grey]]:
-    """Images without text, by family: those that pydicom carries and those of ``folder``; what cannot be read is left out.
+def backgrounds(*folders: Path, held_out: bool) -> dict[str, list[Grey]]:
+    """Images without text, by family: those that pydicom carries and those of ``folders``; what cannot be read is left out.
 
-    Where ``folder`` has a ``manifest.csv`` with the columns ``relpath`` and ``burned_in_text``, only rows with ``no`` are taken; else all
+    Where a folder has a ``manifest.csv`` with the columns ``relpath`` and ``burned_in_text``, only rows with ``no`` are taken; else all
     of its files have to be without text.
     """
     paths = [path for path in sorted(BUNDLED.rglob("*.dcm")) if path.stem not in BUNDLED_WITH_TEXT]
     found: dict[str, list[Grey]] = defaultdict(list)
     seen: set[bytes] = set()
-    for path in [*paths, *(sorted(_without_text(folder)) if folder else [])]:
+    for path in [*paths, *(path for folder in folders for path in sorted(_without_text(folder)))]:
         if is_held_out(path.name) != held_out or path.stat().st_size > MAX_BYTES:
             continue
         grey = _read(path)
@@ -112,12 +112,6 @@ def backgrounds(folder: Path | None = None, *, held_out: bool) -> dict[str, list
             seen.add(digest)
             found[family(path.name)].append(grey)
     return dict(found)
-
-
-def fonts(folder: Path = FONT_FOLDER, *, held_out: bool) -> list[Path]:
-    """Every second font of the machine; none where it has none (the strokes of OpenCV and the font of Pillow remain)."""
-    found = sorted(folder.glob("truetype/*/*.ttf")) + sorted(folder.glob("opentype/urw-base35/*.otf"))
-    return [path for path in found if not any(word in path.name for word in NOT_LETTERS)][int(held_out) :: 2]
 
 
 class Generator:
@@ -132,7 +126,7 @@ class Generator:
     def __init__(self, seed: int, images: dict[str, list[Grey]], faces: Sequence[Path]) -> None:
         self._rng = np.random.default_rng(seed)
         self._images = list(images.values())
-        self._faces = list(faces)
+        self._writer = Writer(self._rng, faces)
 
     def crops(self, count: int) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
         """``count`` inputs of the network (count x 128 x 128) and their cells (count x 16 x 16): 1 text, 0 none, 255 either."""
@@ -152,12 +146,17 @@ class Generator:
                 yield self._degrade(grey, levels), lines
 
     def _crop(self) -> tuple[Grey, NDArray[np.uint8]]:
+        """A part of a picture, or its corner or edge as triage looks at these: continued by copies of the last pixel."""
+        rng = self._rng
         grey, levels = self._background(SIDE)
-        lines, levels = self._write(grey, levels) if self._rng.random() < 0.65 else ([], levels)
+        corner = (rng.random() < 0.7, rng.random() < 0.7) if rng.random() < CORNERS else (False, False)
+        lines, levels = self._write(grey, levels, corner) if rng.random() < 0.65 else ([], levels)
         grey = self._degrade(grey, levels)
         floor = max(CONTRAST_FLOOR * (levels.high - levels.low), RANGE_FLOOR * (levels.greatest - levels.least), 1e-6)
-        inner = slice(MARGIN, MARGIN + CROP)
-        return _local_contrast(grey, floor)[inner, inner], _cells(lines)
+        top, left = (BORDER if edge else 0 for edge in corner)
+        grey = np.asarray(cv2.copyMakeBorder(grey, top, 0, left, 0, cv2.BORDER_REPLICATE), np.float32)
+        rows, columns = (slice(0, CROP) if edge else slice(MARGIN, MARGIN + CROP) for edge in corner)
+        return _local_contrast(grey, floor)[rows, columns], _cells(lines, corner)
 
     def _background(self, side: int) -> tuple[Grey, Levels]:
         """A part of an image at some scale, or a pattern; with the values of the whole."""
@@ -210,17 +209,24 @@ class Generator:
             grey = grey + rng.normal(0, rng.uniform(0, 6), grey.shape).astype(np.float32)
         return grey.astype(np.float32)
 
-    def _write(self, grey: Grey, levels: Levels) -> tuple[list[Line], Levels]:
-        """Write one to five lines into ``grey``, some cut by its border; the lines, and the values with their ink."""
+    def _write(self, grey: Grey, levels: Levels, corner: tuple[bool, bool] = (False, False)) -> tuple[list[Line], Levels]:
+        """Write one to five lines into ``grey``, some cut by its border; the lines, and the values with their ink.
+
+        ``corner`` says at which edges (top, left) every second line begins.
+        """
         rng, lines = self._rng, list[Line]()
         rows, columns = grey.shape
         least, greatest = levels.least, levels.greatest
         for _ in range(rng.integers(1, 6)):
-            ink = self._ink()
+            ink, place = self._writer.ink()
             height, width = ink.shape
             if not ink.size or height > 2 * rows or width > 2 * columns:
                 continue
             y, x = int(rng.integers(-(height // 3), rows - height // 2)), int(rng.integers(-(width // 2), max(columns - width // 3, 1)))
+            if corner[0] and rng.random() < 0.5:
+                y = int(rng.integers(0, NEAR))
+            if corner[1] and rng.random() < 0.5:
+                x = int(rng.integers(0, NEAR))
             top, left, bottom, right = max(y, 0), max(x, 0), min(y + height, rows), min(x + width, columns)
             box = Box(left, top, right - left, bottom - top)
             if min(box.w, box.h) < 4 or any(_overlap(box, line.box) for line in lines):
@@ -245,10 +251,12 @@ class Generator:
             if kind == 5:
                 around = int(rng.integers(1, 5))
                 grey[max(0, top - around) : bottom + around, max(0, left - around) : right + around] = base
-            cover = ink[top - y : bottom - y, left - x : right - x]
+            inside = np.s_[top - y : bottom - y, left - x : right - x]
+            cover = ink[inside]
             grey[top:bottom, left:right] = grey[top:bottom, left:right] * (1 - cover) + np.float32(value) * cover
             least, greatest = min(least, value), max(greatest, value)
-            lines.append(Line(box, contrast >= max(0.08 * levels.span, 2.2 * noise)))
+            contrast *= float(cover.max())
+            lines.append(Line(box, contrast >= max(0.08 * levels.span, 2.2 * noise), place[inside]))
         return lines, Levels(levels.low, levels.high, least, greatest)
 
     def _degrade(self, grey: Grey, levels: Levels) -> Grey:
@@ -261,62 +269,23 @@ class Generator:
             grey = grey + self._rng.normal(0, self._rng.uniform(0, 0.03) * levels.span, grey.shape).astype(np.float32)
         return grey
 
-    def _ink(self) -> Grey:
-        """The coverage of a line, 0 to 1, trimmed to its ink; some are upright, a few tilted or blurred."""
-        rng, size = self._rng, int(self._rng.choice(SIZES))
-        ink = (self._strokes if rng.random() < 0.2 else self._outlines)(self._text(), size)
-        rows, columns = np.nonzero(ink.max(axis=1))[0], np.nonzero(ink.max(axis=0))[0]
-        if not len(rows):
-            return np.zeros((0, 0), np.float32)
-        ink = np.rot90(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], rng.choice([0] * 8 + [1, 2, 3]))
-        if rng.random() < 0.12:
-            ink = np.asarray(Image.fromarray(ink).rotate(rng.uniform(-20, 20), Image.Resampling.BILINEAR, expand=True), np.uint8)
-        cover = ink.astype(np.float32) / np.float32(255)
-        if rng.random() < 0.3:
-            cover = np.asarray(cv2.GaussianBlur(cover, (0, 0), rng.uniform(0.3, 0.4 + size / 40)), np.float32)
-        return cover
 
-    def _strokes(self, text: str, size: int) -> NDArray[np.uint8]:
-        rng, face = self._rng, int(self._rng.choice(HERSHEY))
-        text = text.encode("ascii", "ignore").decode() or "ABC"
-        scale, thickness = size / (11 if face == cv2.FONT_HERSHEY_PLAIN else 22) * 0.9, max(1, round(size / rng.choice([7, 10, 14])))
-        (width, height), below = cv2.getTextSize(text, face, scale, thickness)
-        canvas = np.zeros((height + below + 6, width + 6), np.uint8)
-        cv2.putText(canvas, text, (3, height + 2), face, scale, (255,), thickness, int(rng.choice([cv2.LINE_AA, cv2.LINE_8])))
-        return canvas
-
-    def _outlines(self, text: str, size: int) -> NDArray[np.uint8]:
-        rng = self._rng
-        face = ImageFont.truetype(self._faces[rng.integers(len(self._faces))], size) if self._faces else ImageFont.load_default(size)
-        left, top, right, bottom = (round(edge) for edge in face.getbbox(text))
-        canvas = Image.new("1" if rng.random() < 0.35 else "L", (max(right - left, 1) + 2, max(bottom - top, 1) + 2), 0)
-        ImageDraw.Draw(canvas).text((1 - left, 1 - top), text, font=face, fill=255)
-        return np.asarray(canvas.convert("L"), np.uint8)
-
-    def _text(self) -> str:
-        rng = self._rng
-        kind = rng.integers(6)
-        if kind == 1:
-            mark = rng.choice(list("./- "))
-            return f"{rng.integers(1, 32):02d}{mark}{rng.integers(1, 13):02d}{mark}{rng.integers(1920, 2026)}"
-        if kind == 4:
-            return " ".join(rng.choice(WORDS.split(), rng.integers(1, 4)))
-        signs = (string.digits, "", string.ascii_uppercase + string.digits + "   -:/.^", string.ascii_letters)[kind % 4]
-        if kind == 5:
-            signs = string.ascii_letters + string.digits
-        text = "".join(rng.choice(list(signs), rng.integers(2, 15)))
-        return f"{rng.choice(WORDS.split())}: {text}" if kind == 5 else text.strip() or "XA"
-
-
-def _cells(lines: Sequence[Line]) -> NDArray[np.uint8]:
-    """What the network should say of each cell of a crop."""
+def _cells(lines: Sequence[Line], corner: tuple[bool, bool] = (False, False)) -> NDArray[np.uint8]:
+    """What the network should say of each cell of a crop. Beyond an edge, where text is continued by streaks, it may say either."""
     areas = np.zeros((2, SIDE, SIDE), np.float32)
     for line in lines:
         box = line.box
-        areas[int(line.readable), box.y : box.y + box.h, box.x : box.x + box.w] = 1
-    inner = areas[:, MARGIN : MARGIN + CROP, MARGIN : MARGIN + CROP]
-    faint, text = inner.reshape(2, CROP // CELL, CELL, CROP // CELL, CELL).mean(axis=(2, 4))
-    return np.where(text >= FILLED, 1, np.where(text + faint > TOUCHED, UNKNOWN, 0)).astype(np.uint8)
+        area = areas[int(line.readable), box.y : box.y + box.h, box.x : box.x + box.w]
+        np.maximum(area, 1 if line.place is None else line.place, out=area)
+    top, left = (BORDER if edge else 0 for edge in corner)
+    areas = np.pad(areas, ((0, 0), (top, 0), (left, 0)), mode="edge")
+    rows, columns = (slice(0, CROP) if edge else slice(MARGIN, MARGIN + CROP) for edge in corner)
+    faint, text = areas[:, rows, columns].reshape(2, CROP // CELL, CELL, CROP // CELL, CELL).mean(axis=(2, 4))
+    cells = np.where(text >= FILLED, 1, np.where(text + faint > TOUCHED, UNKNOWN, 0)).astype(np.uint8)
+    beyond = np.zeros(cells.shape, bool)
+    beyond[: top // CELL], beyond[:, : left // CELL] = True, True
+    cells[beyond & (cells == 1)] = UNKNOWN
+    return cells
 
 
 def _overlap(one: Box, other: Box) -> bool:

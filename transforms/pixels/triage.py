@@ -2,7 +2,8 @@
 
 A small convolutional network (``data/spotter.onnx``, 33 kB) gives each cell of 8 x 8 pixels the probability that it belongs to text 7 to 20
 pixels high; larger text is found on reduced copies of the frame. It sees local contrast only, so that windows, bit depth and polarity do
-not matter: what can be read stands out from what surrounds it, at the size of its strokes. It costs a fiftieth of a text detector.
+not matter: what can be read stands out from what surrounds it, at the size of its strokes, in brightness or in colour. It costs a fiftieth
+of a text detector.
 """
 
 from __future__ import annotations
@@ -36,7 +37,12 @@ SAMPLES = 16_384
 OUTLIERS = 8.0
 CONTRAST_FLOOR = 0.02
 RANGE_FLOOR = 0.002
+LEAST_FLOOR = 1e-6
 LIMIT = 8.0
+COLOUR_FLOOR = 3.0
+"""Levels of 255: codecs of colour images lose that much."""
+COLOUR_GAIN = 1.5
+"""Where a plane of colour varies by that much more than the luminance it is looked at instead."""
 
 Grey = NDArray[np.float32]
 
@@ -181,56 +187,78 @@ class Heat:
         return Box(x, y, x2 - x, y2 - y) if x2 > x and y2 > y else None
 
 
-def heat(grey: Grey) -> Heat:
+def heat(grey: Grey, colours: Sequence[Grey] = ()) -> Heat:
     """Look at a frame (rows x columns, any range).
 
     Where few pixels are far brighter or darker than all others (hot spots of nuclear medicine, metal, padding), their surroundings are
     looked at a second time with these cut off: text of ordinary brightness beside them would else not stand out.
+
+    Args:
+        grey: its luminance.
+        colours: its planes of colour, in the units of ``grey``. Each is looked at instead of the luminance where it varies more: text can
+            have the luminance of what surrounds it and another colour.
     """
     shape = (grey.shape[0], grey.shape[1])
     step = max(1, int(np.sqrt(grey.size / SAMPLES)))
     sample = grey[::step, ::step]
     bottom, middle, top = (float(value) for value in np.percentile(sample, (1, 50, 99)))
     low, high = float(grey.min()), float(grey.max())
-    if not high > low or max(shape) < SMALLEST:
+    if not (high > low or colours) or max(shape) < SMALLEST:
         return Heat([], shape)
-    levels = _levels(grey - np.float32(middle), max(CONTRAST_FLOOR * (top - bottom), RANGE_FLOOR * (high - low)))
+    levels = _levels((grey - np.float32(middle), *colours), max(CONTRAST_FLOOR * (top - bottom), RANGE_FLOOR * (high - low), LEAST_FLOOR))
     if top > bottom and high - low > OUTLIERS * (top - bottom):
         reach = top - bottom
         cut = np.clip(grey, np.float32(bottom - reach), np.float32(top + reach)) - np.float32(middle)
-        levels = [np.maximum(one, other) for one, other in zip(levels, _levels(cut, CONTRAST_FLOOR * reach), strict=True)]
+        levels = [np.maximum(one, other) for one, other in zip(levels, _levels((cut,), CONTRAST_FLOOR * reach), strict=True)]
     return Heat(levels, shape)
 
 
-def _levels(grey: Grey, floor: float) -> list[Grey]:
+def _levels(planes: Sequence[Grey], floor: float) -> list[Grey]:
     """The maps of a frame and of its reduced copies. ``floor`` is the contrast that counts as nothing."""
     levels: list[Grey] = []
     while len(levels) < MAX_LEVELS:
-        levels.append(_probabilities(grey, floor))
-        if min(grey.shape) < 2 * MIN_SIDE:
+        levels.append(_probabilities(planes, floor))
+        if min(planes[0].shape) < 2 * MIN_SIDE:
             break
-        grey = np.asarray(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
+        planes = [np.asarray(cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32) for plane in planes]
     return levels
 
 
-def _probabilities(grey: Grey, floor: float) -> Grey:
+def _probabilities(planes: Sequence[Grey], floor: float) -> Grey:
     """One map. A large frame is looked at in strips that overlap by more than the network sees, so that the work stays in the cache."""
-    rows, columns = grey.shape
-    padded = cv2.copyMakeBorder(grey, BORDER, BORDER + -rows % CELL, BORDER, BORDER + -columns % CELL, cv2.BORDER_REPLICATE)
-    height = padded.shape[0]
-    step = max(STRIP_PIXELS // padded.shape[1] // CELL * CELL, 4 * CONTEXT)
+    rows, columns = planes[0].shape
+    edges = (BORDER, BORDER + -rows % CELL, BORDER, BORDER + -columns % CELL)
+    padded = [np.asarray(cv2.copyMakeBorder(plane, *edges, cv2.BORDER_REPLICATE), np.float32) for plane in planes]
+    height = padded[0].shape[0]
+    step = max(STRIP_PIXELS // padded[0].shape[1] // CELL * CELL, 4 * CONTEXT)
     if height <= step + 2 * CONTEXT:
-        return _network(_local_contrast(np.asarray(padded, np.float32), floor))
+        return _network(_clearest(padded, floor))
     parts = []
     for start in range(0, height, step):
         top, bottom = max(start - CONTEXT, 0), min(start + step + CONTEXT, height)
-        part = _network(_local_contrast(np.asarray(padded[top:bottom], np.float32), floor))
+        part = _network(_clearest([plane[top:bottom] for plane in padded], floor))
         parts.append(part[(start - top) // CELL : (min(start + step, height) - top) // CELL])
     return np.concatenate(parts)
 
 
+def _clearest(planes: Sequence[Grey], floor: float) -> Grey:
+    """The local contrast of the first plane, or of another one where that stands out clearly more."""
+    best, spread = _contrast(planes[0], floor)
+    for plane in planes[1:]:
+        contrast, more = _contrast(plane, max(floor, COLOUR_FLOOR))
+        clearer = more > COLOUR_GAIN * spread
+        np.copyto(best, contrast, where=clearer)
+        np.copyto(spread, more, where=clearer)
+    return best
+
+
 def _local_contrast(grey: Grey, floor: float) -> Grey:
     """How far each pixel stands out from the 31 x 31 pixels around it, in their standard deviations."""
+    return _contrast(grey, floor)[0]
+
+
+def _contrast(grey: Grey, floor: float) -> tuple[Grey, Grey]:
+    """The local contrast of a plane, and the standard deviations, raised by ``floor``."""
     size = (NEIGHBOURHOOD, NEIGHBOURHOOD)
     mean = cv2.blur(grey, size, borderType=cv2.BORDER_REFLECT_101)
     spread = cv2.sqrBoxFilter(grey, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT_101)
@@ -241,7 +269,7 @@ def _local_contrast(grey: Grey, floor: float) -> Grey:
     cv2.add(spread, floor, dst=spread)  # type: ignore[call-overload]
     cv2.subtract(grey, mean, dst=mean)
     cv2.divide(mean, spread, dst=mean)
-    return np.clip(mean, -LIMIT, LIMIT, out=mean)  # type: ignore[no-any-return, call-overload]
+    return np.clip(mean, -LIMIT, LIMIT, out=mean), np.asarray(spread, np.float32)  # type: ignore[call-overload]
 
 
 def _network(local: Grey) -> Grey:

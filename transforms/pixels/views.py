@@ -24,6 +24,8 @@ HIGH_PERCENTILE = 99.0
 ANATOMY_PERCENTILE = 99.5
 SAMPLES = 65_536
 SAME_LEVELS = 6.0
+SAME_COLOUR = 40
+"""Levels of 255 within which a plane of colour shows nothing that is read."""
 TILE_PERCENTILES = (0.3, 99.7)
 
 
@@ -78,6 +80,14 @@ class Picture:
             return np.asarray(cv2.cvtColor(self._pixels, cv2.COLOR_RGB2GRAY), np.float32)
         grey = self._pixels.astype(np.float32)
         return grey if np.isfinite(grey).all() else np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def colours(self) -> tuple[NDArray[np.float32], ...]:
+        """The two planes of colour without luminance, 0 where there is none (rows x columns, +-128); none of a frame without colours."""
+        if self._pixels.ndim != 3:
+            return ()
+        planes = cv2.cvtColor(self._pixels, cv2.COLOR_RGB2YCrCb)[:, :, 1:]
+        coloured = [plane for plane in cv2.split(planes) if int(plane.max()) - int(plane.min()) > SAME_COLOUR]
+        return tuple(np.asarray(plane, np.float32) - np.float32(128) for plane in coloured)
 
     def tile(self, box: Box, scale: float, style: Style = Style.PLAIN) -> Image:
         """The content of ``box`` through the window of its own values, so that text in it has the contrast that it can have."""

@@ -169,7 +169,7 @@ def test_a_sample_is_examined_a_second_time_and_the_record_says_so() -> None:
 
 
 def test_what_the_second_look_finds_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transforms.pixels.share.heat", lambda grey: Heat([], grey.shape))
+    monkeypatch.setattr("transforms.pixels.share.heat", lambda grey, _: Heat([], grey.shape))
     dataset = instance("KAUFMAN 1943")
     result = report(clean(dataset, sample=1.0)[0])
     assert result.frames[0].method.startswith("triage;second:missed")

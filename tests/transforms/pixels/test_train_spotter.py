@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from transforms.pixels import spotter_data, train_spotter
-from transforms.pixels.spotter_data import UNKNOWN, Generator, backgrounds, family, fonts, is_held_out
+from transforms.pixels.spotter_data import UNKNOWN, Generator, backgrounds, family, is_held_out
+from transforms.pixels.spotter_text import SCRIPTS, Writer, fonts, has
 from transforms.types import Box
 
 SHIPPED = Path(spotter_data.__file__).parent / "data" / "spotter.onnx"
@@ -59,6 +60,34 @@ def test_a_cell_is_text_none_or_neither() -> None:
     assert not cells[:, 8:].any()
 
 
+def test_beyond_the_edge_of_a_frame_a_cell_is_never_text() -> None:
+    line = spotter_data.Line(Box(0, 40, 80, 16), readable=True)
+    cells = spotter_data._cells([line], (False, True))
+    assert (cells[3:4, 2:12] == 1).all()
+    assert not (cells[:, :2] == 1).any()
+    assert (cells[3:4, :2] == UNKNOWN).all()
+
+
+def test_a_line_fills_its_place_only() -> None:
+    place = np.zeros((16, 64), np.float32)
+    place[:, :32] = 1
+    margin = spotter_data.MARGIN
+    cells = spotter_data._cells([spotter_data.Line(Box(margin, margin, 64, 16), readable=True, place=place)])
+    assert (cells[:2, :4] == 1).all()
+    assert not cells[:, 4:].any()
+
+
+def test_a_font_without_a_script_does_not_write_it() -> None:
+    latin = [face for face in fonts(held_out=False) if face.name.startswith("DejaVuSans")][:1]
+    if not latin:
+        pytest.skip("this machine has no DejaVu Sans")
+    assert has(latin[0], SCRIPTS["Greek"])
+    assert not has(latin[0], SCRIPTS["Han"])
+    ink, place = Writer(np.random.default_rng(1), latin).ink()
+    assert ink.shape == place.shape
+    assert 0 < ink.max() <= 1
+
+
 def test_no_family_and_no_font_is_on_both_sides(images: dict[str, list[np.ndarray]]) -> None:
     training = backgrounds(held_out=False)
     assert training
@@ -66,6 +95,7 @@ def test_no_family_and_no_font_is_on_both_sides(images: dict[str, list[np.ndarra
     assert not set(training) & set(images)
     assert not set(fonts(held_out=True)) & set(fonts(held_out=False))
     assert fonts(NO_FONTS, held_out=True) == []
+    assert family("00003_clean_CT_small.dcm") == family("CT_small.dcm")
     assert family("MR-SIEMENS-DICOM-WithOverlays_J2K.dcm") == family("MR-SIEMENS-DICOM-WithOverlays.dcm")
     assert is_held_out("CT1_J2KR") == is_held_out("CT1_UNC")
 

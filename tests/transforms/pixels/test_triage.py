@@ -15,6 +15,7 @@ from transforms.pixels.geometry import bounding, grown, intersection, pieces, sh
 from transforms.pixels.look import completed
 from transforms.pixels.sheet import assign, lay_out
 from transforms.pixels.triage import heat
+from transforms.pixels.views import Picture
 from transforms.types import Box
 
 
@@ -55,6 +56,44 @@ def test_text_beside_one_hot_pixel_is_seen() -> None:
     image = write(np.random.default_rng(1).normal(20, 1, (200, 300)), 60.0, 0.5, (60, 100)).astype(np.float32)
     image[80, 70] = 30_000
     assert any(spot.peak > 0.5 for spot in heat(image).spots())
+
+
+def coloured_text() -> np.ndarray:
+    """Red letters on a green of the same luminance, with noise."""
+    cover = write(np.zeros((200, 300)), 1.0, 0.6, (60, 100))[:, :, None]
+    green, red = np.array((20.0, 110.0, 20.0)), np.array((208.0, 15.0, 10.0))
+    assert abs((red - green) @ (0.299, 0.587, 0.114)) < 1
+    noise = np.random.default_rng(4).normal(0, 3, cover.shape)
+    return np.clip(np.rint(green * (1 - cover) + red * cover + noise), 0, 255).astype(np.uint8)
+
+
+def test_text_that_only_colour_shows_is_seen() -> None:
+    picture = Picture(coloured_text())
+    place = Box(62, 84, 90, 16)
+    assert max(spot.peak for spot in heat(picture.grey(), picture.colours()).spots() if intersection(spot.box, place)) > 0.9
+    assert not [spot for spot in heat(picture.grey()).spots() if intersection(spot.box, place)]
+
+
+def test_text_of_one_luminance_and_two_colours_is_seen() -> None:
+    blue = (write(np.full((200, 300), 60.0), 190.0, 0.6, (60, 100)) - 128).astype(np.float32)
+    assert heat(np.full((200, 300), 90, np.float32), [blue]).spots()
+
+
+def test_a_frame_without_colours_has_no_planes_of_colour() -> None:
+    grey = np.random.default_rng(3).integers(0, 256, (60, 80, 1)).astype(np.uint8)
+    assert Picture(np.repeat(grey, 3, axis=2)).colours() == ()
+    assert Picture(grey[:, :, 0]).colours() == ()
+
+
+def test_colours_beside_luminance_change_nothing() -> None:
+    """A frame of which one corner is coloured keeps what it shows elsewhere."""
+    rgb = np.repeat(write(smooth() / 4, 240.0, 0.6)[:, :, None], 3, axis=2).clip(0, 255).astype(np.uint8)
+    rgb[300:340, 400:440] = (200, 20, 120)
+    picture = Picture(rgb)
+    with_colours, without = heat(picture.grey(), picture.colours()), heat(picture.grey())
+    place = Box(60, 190, 100, 24)
+    np.testing.assert_array_equal(with_colours.cells(0, place), without.cells(0, place))
+    assert picture.colours()
 
 
 def test_strips_do_not_change_the_maps(monkeypatch: pytest.MonkeyPatch) -> None:
