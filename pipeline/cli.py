@@ -1,6 +1,6 @@
 """The command line: ``dicom-deid run | pending | inspect | verify | report | synth | score``.
 
-Exit status: 0 done and reconciled; 1 done, and something is not as it should be; 2 a configuration that cannot be run.
+Exit status: 0 done and reconciled; 1 something is not as it should be, or another run has the output; 2 a configuration that cannot be run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from transforms.errors import ConfigError, DeidError
+from transforms.errors import BusyError, ConfigError, DeidError
 
 COMMANDS = {
     "run": ("pipeline.commands.run", "de-identify an archive"),
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(module.main(options))
     except ConfigError as exc:
         print(f"dicom-deid: {exc}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(exc, BusyError) else 2  # a scheduler tries 1 again
     except DeidError as exc:
         print(f"dicom-deid: failed with {exc}", file=sys.stderr)
         return 1

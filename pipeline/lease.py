@@ -21,7 +21,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from pipeline.storage import Store, join
-from transforms.errors import Code, ConfigError, DeidError
+from transforms.errors import BusyError, Code, DeidError
 
 SECONDS = 180.0
 """How long a lease holds without being renewed; clocks of machines may differ by less."""
@@ -86,7 +86,7 @@ def held(store: Store, output: str, clock: Callable[[], float] = time.time) -> I
     """Hold the lease of an output while the body runs.
 
     Raises:
-        ConfigError: another run holds it.
+        BusyError: another run holds it.
     """
     folder = join(output, "restricted", "leases")
     before = _others(store, folder)
@@ -95,7 +95,7 @@ def held(store: Store, output: str, clock: Callable[[], float] = time.time) -> I
     uri = join(folder, f"{number:08d}.json")
     holder = Holder(uuid4().hex, clock() + SECONDS, _machine(), os.getpid(), _born(os.getpid()))
     if not store.write_if_absent(uri, _encoded(holder)):
-        raise ConfigError("another run into this output has just begun; run the same again when it has ended")
+        raise BusyError("another run into this output has just begun; run the same again when it has ended")
     try:
         others = {other: who for other, who in _others(store, folder).items() if other != uri}
         _refuse_if_alive(others, clock())
@@ -132,7 +132,7 @@ def _refuse_if_alive(leases: dict[str, Holder | None], now: float) -> None:
     for holder in leases.values():
         if holder is not None and holder.alive(now):
             until = datetime.fromtimestamp(holder.until, UTC).strftime("%H:%M:%S")
-            raise ConfigError(
+            raise BusyError(
                 "another run writes to this output; wait for its end, or choose another output"
                 f" (should it have died on another machine, run the same again after {until} UTC)"
             )

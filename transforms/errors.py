@@ -72,3 +72,7 @@ class ConfigError(DeidError):
 
     def __reduce__(self) -> tuple[type[DeidError], tuple[str]]:  # type: ignore[override]  # one argument, not two
         return type(self), (self.detail,)
+
+
+class BusyError(ConfigError):
+    """Another run has the output. Nothing was read, and the same may be run again later."""

@@ -14,7 +14,7 @@ import pytest
 from pipeline import lease
 from pipeline.storage import Store
 from tests.pipeline import emulators
-from transforms.errors import ConfigError, DeidError
+from transforms.errors import BusyError, DeidError
 
 STORE = Store()
 
@@ -32,7 +32,7 @@ def test_a_second_run_is_refused_until_the_first_ends(place: tuple[Store, str]) 
     store, output = place
     with lease.held(store, output) as first:
         for _ in range(2):
-            with pytest.raises(ConfigError, match="another run writes to this output"), lease.held(store, output):
+            with pytest.raises(BusyError, match="another run writes to this output"), lease.held(store, output):
                 pass
         first.renew()
         first.check()
@@ -58,8 +58,8 @@ def test_of_many_at_once_one_wins(place: tuple[Store, str]) -> None:
         for task in tasks:
             task.add_done_callback(lambda done: refused.append(done.exception()))
     assert len(began) <= 1
-    assert sum(isinstance(error, ConfigError) for error in refused) >= 7
-    assert all(error is None or isinstance(error, ConfigError) for error in refused)
+    assert sum(isinstance(error, BusyError) for error in refused) >= 7
+    assert all(error is None or isinstance(error, BusyError) for error in refused)
 
 
 def test_a_lease_of_a_machine_that_is_not_heard_of_ends(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_lease_of_a_machine_that_is_not_heard_of_ends(tmp_path: Path) -> None:
     folder = tmp_path / "restricted" / "leases"
     holder = lease.Holder("t", now[0] + lease.SECONDS, "another machine", 1, "1")
     STORE.write_atomic(str(folder / "00000007.json"), lease._encoded(holder))
-    with pytest.raises(ConfigError, match="run the same again after 00:19:40 UTC"), lease.held(STORE, str(tmp_path), lambda: now[0]):
+    with pytest.raises(BusyError, match="run the same again after 00:19:40 UTC"), lease.held(STORE, str(tmp_path), lambda: now[0]):
         pass
     now[0] += lease.SECONDS
     with lease.held(STORE, str(tmp_path), lambda: now[0]):
