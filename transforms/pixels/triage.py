@@ -39,12 +39,15 @@ CONTRAST_FLOOR = 0.02
 RANGE_FLOOR = 0.002
 LEAST_FLOOR = 1e-6
 LIMIT = 8.0
-COLOUR_FLOOR = 3.0
+NEUTRAL = 128
+COLOUR_FLOOR = 3
 """Levels of 255: codecs of colour images lose that much."""
 COLOUR_GAIN = 1.5
 """Where a plane of colour varies by that much more than the luminance it is looked at instead."""
 
 Grey = NDArray[np.float32]
+Colour = NDArray[np.uint8]
+"""A plane of chrominance; `NEUTRAL` is no colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,7 @@ class Heat:
         return Box(x, y, x2 - x, y2 - y) if x2 > x and y2 > y else None
 
 
-def heat(grey: Grey, colours: Sequence[Grey] = ()) -> Heat:
+def heat(grey: Grey, colours: Sequence[Colour] = ()) -> Heat:
     """Look at a frame (rows x columns, any range).
 
     Where few pixels are far brighter or darker than all others (hot spots of nuclear medicine, metal, padding), their surroundings are
@@ -195,7 +198,7 @@ def heat(grey: Grey, colours: Sequence[Grey] = ()) -> Heat:
 
     Args:
         grey: its luminance.
-        colours: its planes of colour, in the units of ``grey``. Each is looked at instead of the luminance where it varies more: text can
+        colours: its planes of colour, for a ``grey`` of 0 to 255. Each is looked at instead of the luminance where it varies more: text can
             have the luminance of what surrounds it and another colour.
     """
     shape = (grey.shape[0], grey.shape[1])
@@ -205,51 +208,66 @@ def heat(grey: Grey, colours: Sequence[Grey] = ()) -> Heat:
     low, high = float(grey.min()), float(grey.max())
     if not (high > low or colours) or max(shape) < SMALLEST:
         return Heat([], shape)
-    levels = _levels((grey - np.float32(middle), *colours), max(CONTRAST_FLOOR * (top - bottom), RANGE_FLOOR * (high - low), LEAST_FLOOR))
+    levels = _levels(grey - np.float32(middle), colours, max(CONTRAST_FLOOR * (top - bottom), RANGE_FLOOR * (high - low), LEAST_FLOOR))
     if top > bottom and high - low > OUTLIERS * (top - bottom):
         reach = top - bottom
         cut = np.clip(grey, np.float32(bottom - reach), np.float32(top + reach)) - np.float32(middle)
-        levels = [np.maximum(one, other) for one, other in zip(levels, _levels((cut,), CONTRAST_FLOOR * reach), strict=True)]
+        levels = [np.maximum(one, other) for one, other in zip(levels, _levels(cut, (), CONTRAST_FLOOR * reach), strict=True)]
     return Heat(levels, shape)
 
 
-def _levels(planes: Sequence[Grey], floor: float) -> list[Grey]:
+def _levels(grey: Grey, colours: Sequence[Colour], floor: float) -> list[Grey]:
     """The maps of a frame and of its reduced copies. ``floor`` is the contrast that counts as nothing."""
     levels: list[Grey] = []
     while len(levels) < MAX_LEVELS:
-        levels.append(_probabilities(planes, floor))
-        if min(planes[0].shape) < 2 * MIN_SIDE:
+        levels.append(_probabilities(grey, colours, floor))
+        if min(grey.shape) < 2 * MIN_SIDE:
             break
-        planes = [np.asarray(cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32) for plane in planes]
+        grey = np.asarray(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
+        colours = [np.asarray(cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8) for plane in colours]
     return levels
 
 
-def _probabilities(planes: Sequence[Grey], floor: float) -> Grey:
+def _probabilities(grey: Grey, colours: Sequence[Colour], floor: float) -> Grey:
     """One map. A large frame is looked at in strips that overlap by more than the network sees, so that the work stays in the cache."""
-    rows, columns = planes[0].shape
+    rows, columns = grey.shape
     edges = (BORDER, BORDER + -rows % CELL, BORDER, BORDER + -columns % CELL)
-    padded = [np.asarray(cv2.copyMakeBorder(plane, *edges, cv2.BORDER_REPLICATE), np.float32) for plane in planes]
-    height = padded[0].shape[0]
-    step = max(STRIP_PIXELS // padded[0].shape[1] // CELL * CELL, 4 * CONTEXT)
+    padded = np.asarray(cv2.copyMakeBorder(grey, *edges, cv2.BORDER_REPLICATE), np.float32)
+    planes = [np.asarray(cv2.copyMakeBorder(plane, *edges, cv2.BORDER_REPLICATE), np.uint8) for plane in colours]
+    height = padded.shape[0]
+    step = max(STRIP_PIXELS // padded.shape[1] // CELL * CELL, 4 * CONTEXT)
     if height <= step + 2 * CONTEXT:
-        return _network(_clearest(padded, floor))
+        return _network(_clearest(padded, planes, floor))
     parts = []
     for start in range(0, height, step):
         top, bottom = max(start - CONTEXT, 0), min(start + step + CONTEXT, height)
-        part = _network(_clearest([plane[top:bottom] for plane in padded], floor))
+        part = _network(_clearest(padded[top:bottom], [plane[top:bottom] for plane in planes], floor))
         parts.append(part[(start - top) // CELL : (min(start + step, height) - top) // CELL])
     return np.concatenate(parts)
 
 
-def _clearest(planes: Sequence[Grey], floor: float) -> Grey:
-    """The local contrast of the first plane, or of another one where that stands out clearly more."""
-    best, spread = _contrast(planes[0], floor)
-    for plane in planes[1:]:
-        contrast, more = _contrast(plane, max(floor, COLOUR_FLOOR))
-        clearer = more > COLOUR_GAIN * spread
-        np.copyto(best, contrast, where=clearer)
-        np.copyto(spread, more, where=clearer)
+def _clearest(grey: Grey, colours: Sequence[Colour], floor: float) -> Grey:
+    """The local contrast of the luminance, or of a plane of colour where that stands out clearly more."""
+    best, spread = _contrast(grey, floor)
+    for plane in colours:
+        for place in _coloured(plane):
+            contrast, more = _contrast(plane[place].astype(np.float32) - np.float32(NEUTRAL), max(floor, COLOUR_FLOOR))
+            clearer = more > COLOUR_GAIN * spread[place]
+            np.copyto(best[place], contrast, where=clearer)
+            np.copyto(spread[place], more, where=clearer)
     return best
+
+
+def _coloured(plane: Colour) -> list[tuple[slice, slice]]:
+    """Where a plane has colour, with what the contrast there depends on; most frames have little of it."""
+    (rows, columns), side = plane.shape, NEIGHBOURHOOD + 1
+    some = cv2.inRange(plane, (NEUTRAL - COLOUR_FLOOR,), (NEUTRAL + COLOUR_FLOOR,))
+    padded = cv2.copyMakeBorder(some, 0, -rows % side, 0, -columns % side, cv2.BORDER_CONSTANT, value=(255,))
+    coarse = padded.reshape(padded.shape[0] // side, side, -1, side).min(axis=1).min(axis=2) == 0
+    if not coarse.any():
+        return []
+    _, _, stats, _ = cv2.connectedComponentsWithStats(np.asarray(cv2.dilate(coarse.astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8))
+    return [(slice(y * side, (y + h) * side), slice(x * side, (x + w) * side)) for x, y, w, h, _ in stats[1:].tolist()]
 
 
 def _local_contrast(grey: Grey, floor: float) -> Grey:

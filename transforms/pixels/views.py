@@ -81,13 +81,13 @@ class Picture:
         grey = self._pixels.astype(np.float32)
         return grey if np.isfinite(grey).all() else np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
 
-    def colours(self) -> tuple[NDArray[np.float32], ...]:
-        """The two planes of colour without luminance, 0 where there is none (rows x columns, +-128); none of a frame without colours."""
+    def colours(self) -> tuple[NDArray[np.uint8], ...]:
+        """The planes of colour without luminance, 128 where there is none (rows x columns); none of a frame without colours."""
         if self._pixels.ndim != 3:
             return ()
-        planes = cv2.cvtColor(self._pixels, cv2.COLOR_RGB2YCrCb)[:, :, 1:]
-        coloured = [plane for plane in cv2.split(planes) if int(plane.max()) - int(plane.min()) > SAME_COLOUR]
-        return tuple(np.asarray(plane, np.float32) - np.float32(128) for plane in coloured)
+        whole = cv2.cvtColor(self._pixels, cv2.COLOR_RGB2YCrCb)
+        planes = [np.asarray(cv2.extractChannel(whole, channel), np.uint8) for channel in (1, 2)]
+        return tuple(plane for plane in planes if int(plane.max()) - int(plane.min()) > SAME_COLOUR)
 
     def tile(self, box: Box, scale: float, style: Style = Style.PLAIN) -> Image:
         """The content of ``box`` through the window of its own values, so that text in it has the contrast that it can have."""

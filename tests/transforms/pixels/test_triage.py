@@ -75,7 +75,7 @@ def test_text_that_only_colour_shows_is_seen() -> None:
 
 
 def test_text_of_one_luminance_and_two_colours_is_seen() -> None:
-    blue = (write(np.full((200, 300), 60.0), 190.0, 0.6, (60, 100)) - 128).astype(np.float32)
+    blue = write(np.full((200, 300), 60.0), 190.0, 0.6, (60, 100)).astype(np.uint8)
     assert heat(np.full((200, 300), 90, np.float32), [blue]).spots()
 
 
