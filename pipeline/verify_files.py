@@ -23,6 +23,7 @@ from pipeline.storage import Store
 from pipeline.verify_counts import Check
 from transforms.deidentify import find_leaks
 from transforms.errors import Code, DeidError
+from transforms.pixels import video
 from transforms.pixels.frames import FrameReader
 from transforms.pixels.hidden import clear_encoded_bits, strip
 from transforms.pixels.info import pixel_info
@@ -229,6 +230,10 @@ def _same_pixels(original: Dataset, dataset: Dataset, limits: LimitsPolicy) -> b
         return True
     strip(original, limits)
     clear_encoded_bits(original, limits)
+    info = pixel_info(original)
+    if info is not None and info.transfer_syntax in video.CODINGS and video.unavailable() is None:
+        film = video.Video(original, info, limits)
+        video.write(original, film, film.masked(()), changed=False)
     return bool(_stored(original) == _stored(dataset))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1, RLELossless
 
+from pipeline.verify_files import _same_pixels
 from tests.transforms.pixels.images import instance
 from transforms.errors import Code, DeidError
 from transforms.pixels import codecs, hidden
@@ -233,3 +235,19 @@ def test_real_files_keep_every_byte() -> None:
         if ds.PixelData != value:
             changed.append(Path(path).name)
     assert changed == ["GDCMJ2K_TextGBR.dcm"]
+
+
+def test_verify_knows_what_goes_beside_frames() -> None:
+    """What is no part of a frame may differ from the original; a sample may not."""
+    for spoil in (False, True):
+        frames = np.random.default_rng(2).integers(0, 4000, (1, 40, 40), np.uint16)
+        original = instance(frames, stored=12, syntax=RLELossless)
+        drawn = frames[0] | np.uint16(0x2000 if spoil else 0)
+        original.PixelData = encapsulate([coded(original, drawn) + PHI + b"\0"])
+        written = deepcopy(original)
+        assert isinstance(next(PixelCleaner(PixelsPolicy(), LIMITS, None).clean([(written, None)])), PixelReport)
+        assert written.PixelData != original.PixelData
+        assert _same_pixels(deepcopy(original), written, LIMITS)
+        frames[0, 3, 3] ^= 1
+        written.PixelData = encapsulate([coded(original, frames[0])])
+        assert not _same_pixels(original, written, LIMITS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from copy import deepcopy
 from fractions import Fraction
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
 
+from pipeline.verify_files import _same_pixels
 from transforms.errors import Code, DeidError
 from transforms.pixels import video
 from transforms.pixels.cleaner import PixelCleaner
@@ -132,6 +134,7 @@ def test_text_is_blanked_in_every_frame_and_the_rest_stays(syntax: str, kind: st
 @pytest.mark.parametrize(("syntax", "kind", "encoder"), [CASES[0], CASES[3], CASES[6]])
 def test_without_text_the_coded_pictures_stay_and_what_is_beside_them_goes(syntax: str, kind: str, encoder: str) -> None:
     ds = film(syntax, kind, encoder, nothing)
+    original = deepcopy(ds)
     before, _ = frames(ds)
     assert (b"KAUFMAN" in ds.PixelData) == (kind != "vob")
     assert (b"x264" in ds.PixelData) == (encoder == "libx264")
@@ -144,6 +147,7 @@ def test_without_text_the_coded_pictures_stay_and_what_is_beside_them_goes(synta
     assert b"x264" not in ds.PixelData  # a message of user data
     assert report.changed_frames == ()
     assert ds.LossyImageCompressionMethod == "ISO_14496_10"
+    assert _same_pixels(original, ds, LIMITS)
 
 
 def test_text_on_one_frame_is_found() -> None:
