@@ -53,7 +53,7 @@ $(VENV)/.test: setup.py requirements.txt $(VENV)/bin/uv
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test tests/bench/overrides.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --override tests/bench/overrides.txt --editable '.[bench]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --override tests/bench/overrides.txt --editable '.[bench,video]'
 	@touch $@
 
 $(AIRFLOW)/.installed: configs/airflow/requirements.txt $(VENV)/bin/uv

@@ -72,12 +72,10 @@ def main() -> int:
         whole = time.process_time() - masked
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         writing = (masked - start) / count
-        print(
-            f"{count:4} frames: {writing:.3f} CPU s per frame to write and prove, {whole / count - writing:.3f} to look; peak {peaks[-1]:.0f} MiB"
-        )
-    print(
-        f"memory of {3 * frames} more frames: {peaks[1] - peaks[0]:.0f} MiB, allowed {ALLOWED_MIB}; the decoded frames are {3 * frames * ROWS * COLUMNS * 3 >> 20} MiB"
-    )
+        look = whole / count - writing
+        print(f"{count:4} frames: {writing:.3f} CPU s per frame to write and prove, {look:.3f} to look; peak {peaks[-1]:.0f} MiB")
+    grown, decoded = peaks[1] - peaks[0], 3 * frames * ROWS * COLUMNS * 3 >> 20
+    print(f"memory of {3 * frames} more frames: {grown:.0f} MiB, allowed {ALLOWED_MIB}; decoded they are {decoded} MiB")
     return int(peaks[1] - peaks[0] > ALLOWED_MIB)
 
 
