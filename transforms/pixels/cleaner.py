@@ -25,6 +25,8 @@ from transforms.types import Box, Dataset, Finding, FrameDecision, Known, OcrLin
 
 Item = tuple[Dataset, Known | None]
 SAME_TEXT = 0.5
+MORE_PADDING = 2
+"""Pixels more around higher text; its detected region has a margin in proportion already."""
 _R = TypeVar("_R")
 
 
@@ -245,7 +247,8 @@ class PixelCleaner:
 
     def _boxes(self, item: Sighting, frame: int, job: _Job, action: str, entity_type: str, rule: str) -> Iterator[Finding]:
         for piece in item.pieces:
-            box = to_edge(grown(piece, self._policy.padding + min(piece.w, piece.h) // 8, job.reader.info.shape), job.reader.info.shape)
+            margin = self._policy.padding + min(min(piece.w, piece.h) // 8, MORE_PADDING)
+            box = to_edge(grown(piece, margin, job.reader.info.shape), job.reader.info.shape)
             yield Finding(
                 action,
                 frame=frame,

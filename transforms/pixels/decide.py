@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from transforms.pixels.engines.base import Reading
-from transforms.pixels.geometry import Quad, overlap, sides, union
+from transforms.pixels.geometry import Quad, overlap, share_covered, sides, union
 from transforms.types import Box
 
 MIN_CHARACTERS = 3
@@ -22,6 +22,9 @@ SIMPLE_SHAPES = frozenset("0OoQDCc1Il|!iJj/\\-_.,:;'\"()[] ")
 THICKEST = 48
 LARGE_SHARE = 0.125
 SAME_PLACE = 0.5
+LOWER = 0.7
+INSIDE = 0.8
+FILLED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Sighting:
         score: of the reading, or of the detection when it was not read.
         detection: of the engine, 0 to 1.
         support: of the triage network, 0 to 1.
-        read: the box that ``text`` was read in; None when it was not read.
+        read: the box before it grew: the one that ``text`` was read in.
     """
 
     box: Box
@@ -74,13 +77,16 @@ def is_text(sighting: Sighting, min_score: float) -> bool:
     """Whether a region reads as text.
 
     A word that reads with moderate confidence does not arise from tissue; the fewer letters or digits, the easier they arise, and the more
-    they need. Rings and bars are everywhere in anatomy (teeth, vessels, ribs): characters of that shape are no evidence in doubt.
+    they need: a sign or two have to fill their region. Rings and bars are everywhere in anatomy (teeth, vessels, ribs): characters of that
+    shape are no evidence in doubt.
     """
     if sighting.support < READ_SUPPORT:
         return False
     characters = sum(character.isalnum() for character in sighting.text)
     shaped = bool(set(sighting.text) - SIMPLE_SHAPES)
     if characters < MIN_CHARACTERS:
+        if len(sighting.text) * min(sighting.box.w, sighting.box.h) < FILLED * max(sighting.box.w, sighting.box.h):
+            return False
         return shaped and characters > 0 and sighting.score >= max(SHORT_SCORE, min_score)
     if sighting.support < SURE_SUPPORT or characters < WORD:
         min_score = max(min_score, DOUBT_SCORE)
@@ -88,9 +94,13 @@ def is_text(sighting: Sighting, min_score: float) -> bool:
 
 
 def merged(sightings: Sequence[Sighting]) -> list[Sighting]:
-    """One sighting for each place, in reading order: the better reading stays, and the boxes of all are covered."""
+    """One sighting for each place, in reading order: the better reading stays, and the boxes of all are covered.
+
+    A region over several lines that were found one by one, as smaller copies of a frame show them, is none of its own: it would join them.
+    """
     kept: list[Sighting] = []
-    for sighting in sorted(sightings, key=lambda item: (-item.score, -item.detection, item.box)):
+    single = [item for item in sightings if not _spans_others(item, sightings)]
+    for sighting in sorted(single, key=lambda item: (-item.score, -item.detection, item.box)):
         for index, other in enumerate(kept):
             if overlap(sighting.box, other.box) >= SAME_PLACE:
                 kept[index] = _joined(other, sighting)
@@ -98,6 +108,17 @@ def merged(sightings: Sequence[Sighting]) -> list[Sighting]:
         else:
             kept.append(sighting)
     return sorted(kept, key=lambda item: (item.box.y, item.box.x))
+
+
+def _spans_others(item: Sighting, others: Sequence[Sighting]) -> bool:
+    """Whether two or more lines, each much lower than ``item`` and apart from each other, lie in it and fill it."""
+    inside = [
+        other.box
+        for other in others
+        if other is not item and other.box.h <= LOWER * item.box.h and share_covered(other.box, [item.box]) >= INSIDE
+    ]
+    apart = any(overlap(one, other) < SAME_PLACE for at, one in enumerate(inside) for other in inside[:at])
+    return apart and share_covered(item.box, inside) >= SAME_PLACE
 
 
 def _joined(kept: Sighting, other: Sighting) -> Sighting:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from transforms.pixels.decide import Sighting, is_agreed, is_line, is_text, merged
 from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, share_covered, union
-from transforms.pixels.reread import reread
+from transforms.pixels.reread import read_in_doubt, reread, trimmed
 from transforms.pixels.sheet import assign, lay_out
 from transforms.pixels.triage import Heat, Spot, heat
 from transforms.pixels.views import Picture, Style
@@ -65,8 +65,9 @@ class Look:
             missed = [spot for spot in seen.without(boxes).spots(SURE) if spot.sure >= SURE_CELLS and spot.fill >= FILLED]
             more = self._detect(picture, seen, _tiles(missed, picture.shape), SECOND_SCALE, style, boxes)
             found = completed([*found, *more], seen) if more else found
+        found = trimmed(self._engine, picture, found)
         found = reread(self._engine, picture, found) if self._read else found
-        return found + self._unread(seen, found)
+        return found + read_in_doubt(self._engine, picture, self._unread(seen, found))
 
     def _unread(self, seen: Heat, found: Sequence[Sighting]) -> list[Sighting]:
         """Lines that triage alone is sure of, faint ones above all: they count on frames where other text is certain."""
@@ -189,7 +190,7 @@ def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
         for at, other in enumerate(places):
             if at != index and intersection(box, other.box) > intersection(sighting.box, other.box):
                 box = _up_to(sighting.box, box, other.box)
-        whole.append(replace(sighting, box=box, pieces=(box,)))
+        whole.append(replace(sighting, box=box, pieces=(box,), read=sighting.read or sighting.box))
     return whole
 
 

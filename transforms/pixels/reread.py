@@ -1,4 +1,4 @@
-"""Reads again what was hidden as one line with more than what was read of it.
+"""Reads again: lines that grew after they were read, and lines that no detector saw.
 
 A place grows after it was read: over cells that go on, and over other detections of the same place. Where all text is hidden that is
 enough; where it matters what is written, a reading has to stand for the whole box.
@@ -14,7 +14,8 @@ import numpy as np
 from transforms.pixels.decide import Sighting
 from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import grown
-from transforms.pixels.views import Picture
+from transforms.pixels.views import Picture, Style
+from transforms.types import Box
 
 GREW = 0.5
 """A box that became longer than the one that was read by this share of its height holds more text."""
@@ -22,6 +23,10 @@ RIM = 2
 TURNED = 1.5
 MIN_SCORE = 0.5
 SURE = 0.8
+LEAST_SIGNS = 2
+SCALE = 2.0
+FAR = 4.0
+"""Cells go on for this many heights only over text, or over what is none."""
 
 
 def reread(engine: TextEngine, picture: Picture, found: Sequence[Sighting]) -> list[Sighting]:
@@ -38,6 +43,49 @@ def reread(engine: TextEngine, picture: Picture, found: Sequence[Sighting]) -> l
         if index not in best or reading.score > best[index].score:
             best[index] = reading
     return [_with(item, best[index]) if index in best else item for index, item in enumerate(found)]
+
+
+def read_in_doubt(engine: TextEngine, picture: Picture, lines: Sequence[Sighting]) -> list[Sighting]:
+    """Lines that triage alone sees, if they read as two signs at least, in one of the ways to look at them: speckle and vessels do not."""
+    found = []
+    for line in lines:
+        best = _best(engine, picture, line.box)
+        if best is not None:
+            found.append(replace(line, text=best.text, score=best.score, read=line.box))
+    return found
+
+
+def trimmed(engine: TextEngine, picture: Picture, found: Sequence[Sighting]) -> list[Sighting]:
+    """The same lines, but no longer than they were found where they grew far over what does not read: rulers, edges, frames."""
+    return [_trimmed(engine, picture, item) if _reach(item) > FAR else item for item in found]
+
+
+def _reach(item: Sighting) -> float:
+    """By how many of its heights a line grew at most on one side."""
+    if item.read is None or len(item.pieces) > 1 or item.box.w < item.box.h:
+        return 0.0
+    left, right = item.read.x - item.box.x, item.box.x + item.box.w - item.read.x - item.read.w
+    return max(left, right) / max(item.read.h, 1)
+
+
+def _trimmed(engine: TextEngine, picture: Picture, item: Sighting) -> Sighting:
+    assert item.read is not None
+    box, core = item.box, item.read
+    start, end = box.x, box.x + box.w
+    if core.x - start > FAR * core.h and _best(engine, picture, Box(start, core.y, core.x - start, core.h)) is None:
+        start = core.x - core.h
+    far = end - core.x - core.w
+    if far > FAR * core.h and _best(engine, picture, Box(core.x + core.w, core.y, far, core.h)) is None:
+        end = core.x + core.w + core.h
+    cut = Box(start, box.y, end - start, box.h)
+    return item if cut == box else replace(item, box=cut, pieces=(cut,))
+
+
+def _best(engine: TextEngine, picture: Picture, box: Box) -> Reading | None:
+    """The surest reading of two signs or more of what stands in ``box``; None when there is none."""
+    crops = [picture.tile(grown(box, margin, picture.shape), SCALE, style) for margin in (0, 2 * RIM) for style in Style]
+    best = max(engine.read(crops), key=lambda reading: (_characters(reading.text) >= LEAST_SIGNS, reading.score))
+    return best if _characters(best.text) >= LEAST_SIGNS and best.score >= MIN_SCORE else None
 
 
 def _grew(item: Sighting) -> bool:

@@ -138,7 +138,12 @@ def test_both_networks_have_to_agree_on_a_line() -> None:
     ],
 )
 def test_the_fewer_characters_the_more_evidence(text: str, score: float, support: float, expected: bool) -> None:
-    assert is_text(sighting(Box(0, 0, 80, 20), 0.7, support).read_as(Reading(text, score)), 0.5) is expected
+    box = Box(0, 0, max(14 * len(text), 20), 20)
+    assert is_text(sighting(box, 0.7, support).read_as(Reading(text, score)), 0.5) is expected
+
+
+def test_a_sign_that_does_not_fill_its_region_is_no_text() -> None:
+    assert not is_text(sighting(Box(0, 0, 288, 104), 0.7, 0.7).read_as(Reading("R", 0.95)), 0.5)
 
 
 def test_a_region_thicker_than_text_is_no_line() -> None:
@@ -151,6 +156,12 @@ def test_one_place_is_one_sighting() -> None:
     (one,) = merged([sighting(Box(0, 0, 50, 10), 0.6, 0.9), sighting(Box(4, 1, 60, 10), 0.7, 0.9, "DOE", 0.9)])
     assert one.box == Box(0, 0, 64, 11)
     assert one.text == "DOE"
+
+
+def test_lines_are_not_joined_by_a_region_over_them() -> None:
+    lines = [sighting(Box(10, 0, 80, 20), 0.8, 0.9, "kV 120", 0.9), sighting(Box(10, 24, 80, 20), 0.8, 0.9, "mA 200", 0.95)]
+    assert merged([*lines, sighting(Box(5, 0, 90, 46), 0.7, 0.9)]) == lines
+    assert len(merged([lines[0], sighting(Box(5, 0, 90, 46), 0.7, 0.9)])) == 1
 
 
 def test_pieces_follow_a_tilted_line() -> None:
