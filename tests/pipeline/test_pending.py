@@ -13,6 +13,7 @@ import pytest
 from pipeline import audit
 from pipeline.cli import main
 from pipeline.commands import pending
+from pipeline.inputs import expand
 from pipeline.storage import Store
 from tests.pipeline.test_audit import filtered, saved
 from transforms.errors import Code
@@ -53,6 +54,16 @@ def test_a_file_that_may_still_be_written_waits(tmp_path: Path, capsys: pytest.C
     assert [Path(row["uri"]).name for row in pq.read_table(tmp_path / "m.parquet").to_pylist()] == ["dangling", "old"]
     assert main(command) == 0
     assert capsys.readouterr().out.startswith("3 of 3 inputs are pending: ")
+
+
+def test_a_run_takes_the_manifest_from_an_object_store(capsys: pytest.CaptureFixture[str]) -> None:
+    root = "memory://pending"
+    for number in range(3):
+        STORE.write_atomic(f"{root}/in/{number}/Zyxwandt", b"x" * number)
+    assert main(["pending", "--input", f"{root}/in", "--output", f"{root}/out", "--settled", "600"]) == 0
+    assert capsys.readouterr().out == f"3 of 3 inputs are pending: {root}/out/restricted/pending.parquet\n"
+    found = list(expand([f"{root}/out/restricted/pending.parquet"], STORE, f"{root}/out"))
+    assert [(source.uri, source.size) for source in found] == [(f"{root}/in/{number}/Zyxwandt", number) for number in range(3)]
 
 
 def test_wrong_options_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
