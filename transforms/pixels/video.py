@@ -185,7 +185,7 @@ class Video:
         container = av.open(io.BytesIO(data), metadata_errors="ignore", options={"ignore_editlist": "1"})
         found = container.format.name
         videos, name = container.streams.video, ""
-        if len(videos) == 1:
+        if len(videos) == 1 and videos[0].codec_context is not None:
             name = videos[0].codec_context.name
         if found not in _CONTAINERS or name != self.coding.decoder:
             container.close()
@@ -204,6 +204,8 @@ class Video:
             with self._open(data) as container:
                 stream = container.streams.video[0]
                 stream.codec_context.thread_count = 1
+                # What one decoder conceals another may show.
+                stream.codec_context.options = {"err_detect": "explode"}
                 started = time.monotonic()
                 for frame in container.decode(stream):
                     if frame.is_corrupt or (frame.height, frame.width) != self.info.shape:
