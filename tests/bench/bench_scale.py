@@ -43,6 +43,7 @@ class HeaderJob:
     """A job whose headers are made up: everything of the graph up to the chunks, and nothing of the images."""
 
     store: Store
+    apart: bool = False
 
     def open(self) -> HeaderWorker:
         return HeaderWorker()
