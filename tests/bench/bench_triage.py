@@ -35,7 +35,8 @@ from pipeline.synth_burn import Burner, Style, TruthBox
 from pipeline.synth_fonts import BUNDLED
 from pipeline.synth_images import Source, bundled_sources, load, store
 from pipeline.synth_people import FAMILY, GIVEN, Piece, words
-from tests.bench.bench_pixels import LIMITS, corpus_files, synth_files
+from tests.bench.pixel_files import corpus_files, synth_files
+from tests.bench.pixel_methods import LIMITS
 from transforms.errors import DeidError
 from transforms.pixels.cleaner import PixelCleaner
 from transforms.pixels.encode import hide_boxes
@@ -287,13 +288,12 @@ def guarded(step: Callable[[], None]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=30, help="lines of each kind")
-    parser.add_argument("--clean", type=int, default=36, help="images without text from synth")
+    parser.add_argument("--clean", type=int, default=36, help="images without text, from synth and from the corpus each")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--full", choices=("all", "missed"), default="missed", help="where to look at full effort")
     parser.add_argument("--only", default="", help="kinds, or clean")
     parser.add_argument("--fonts", type=Path, nargs="*", default=[FONT_FOLDER])
     parser.add_argument("--corpus", type=Path)
-    parser.add_argument("--limit", type=int, default=0, help="of files of the corpus, spread evenly")
     parser.add_argument("--max-frames", type=int, default=4)
     parser.add_argument("--model", type=Path, help="another network than the shipped one")
     arguments = parser.parse_args()
@@ -311,7 +311,7 @@ def main() -> None:
                 judge(rows[name], dataset, boxes)
             show(name, rows[name])
         wanted = arguments.corpus and {"corpus", "clean"} & set(chosen)
-        images = real(arguments.corpus, arguments.max_frames, arguments.limit) if wanted else []
+        images = real(arguments.corpus, arguments.max_frames, arguments.clean, arguments.seed) if wanted else []
         if "corpus" in chosen and arguments.corpus:
             rows["corpus"] = Row()
             for dataset, boxes in (image for image in images if image[1]):
@@ -323,14 +323,14 @@ def main() -> None:
             quiet(judge, "clean, corpus", [dataset for dataset, boxes in images if not boxes])
 
 
-def real(folder: Path, frames: int, limit: int) -> list[tuple[pydicom.Dataset, tuple[TextBox, ...]]]:
+def real(folder: Path, frames: int, clean: int, seed: int) -> list[tuple[pydicom.Dataset, tuple[TextBox, ...]]]:
     """The readable files of a corpus with their truth."""
-    found, files = [], list(corpus_files(folder))
-    for _, path, boxes in files[:: max(1, len(files) // limit)] if limit else files:
+    found = []
+    for file in corpus_files(folder, clean, seed, all_encodings=False):
         try:
-            dataset = pydicom.dcmread(path, force=True)
+            dataset = pydicom.dcmread(file.path, force=True)
             if int(dataset.get("NumberOfFrames") or 1) <= frames and "PixelData" in dataset:
-                found.append((dataset, boxes))
+                found.append((dataset, file.boxes))
         except Exception:  # what cannot be read is for other tests
             continue
     return found
@@ -338,7 +338,7 @@ def real(folder: Path, frames: int, limit: int) -> list[tuple[pydicom.Dataset, t
 
 def invented(count: int, seed: int) -> list[pydicom.Dataset]:
     with tempfile.TemporaryDirectory() as scratch:
-        return [pydicom.dcmread(path) for _, path, _ in synth_files(Path(scratch), 0, count, 10_000 + seed)]
+        return [pydicom.dcmread(file.path) for file in synth_files(Path(scratch), 0, count, 10_000 + seed)]
 
 
 def quiet(judge: Judge, name: str, images: Sequence[pydicom.Dataset]) -> None:

@@ -42,8 +42,6 @@ LIMIT = 8.0
 NEUTRAL = 128
 COLOUR_FLOOR = 3
 """Levels of 255: codecs of colour images lose that much."""
-COLOUR_GAIN = 1.5
-"""Where a plane of colour varies by that much more than the luminance it is looked at instead."""
 
 Grey = NDArray[np.float32]
 Colour = NDArray[np.uint8]
@@ -198,8 +196,8 @@ def heat(grey: Grey, colours: Sequence[Colour] = ()) -> Heat:
 
     Args:
         grey: its luminance.
-        colours: its planes of colour, for a ``grey`` of 0 to 255. Each is looked at instead of the luminance where it varies more: text can
-            have the luminance of what surrounds it and another colour.
+        colours: its planes of colour, for a ``grey`` of 0 to 255. These are looked at too: text can have the luminance of what surrounds
+            it, or little contrast beside a bright area, and a colour of its own.
     """
     shape = (grey.shape[0], grey.shape[1])
     step = max(1, int(np.sqrt(grey.size / SAMPLES)))
@@ -237,37 +235,44 @@ def _probabilities(grey: Grey, colours: Sequence[Colour], floor: float) -> Grey:
     height = padded.shape[0]
     step = max(STRIP_PIXELS // padded.shape[1] // CELL * CELL, 4 * CONTEXT)
     if height <= step + 2 * CONTEXT:
-        return _network(_clearest(padded, planes, floor))
+        return _map(padded, planes, floor)
     parts = []
     for start in range(0, height, step):
         top, bottom = max(start - CONTEXT, 0), min(start + step + CONTEXT, height)
-        part = _network(_clearest(padded[top:bottom], [plane[top:bottom] for plane in planes], floor))
+        part = _map(padded[top:bottom], [plane[top:bottom] for plane in planes], floor)
         parts.append(part[(start - top) // CELL : (min(start + step, height) - top) // CELL])
     return np.concatenate(parts)
 
 
-def _clearest(grey: Grey, colours: Sequence[Colour], floor: float) -> Grey:
-    """The local contrast of the luminance, or of a plane of colour where that stands out clearly more."""
-    best, spread = _contrast(grey, floor)
-    for plane in colours:
-        for place in _coloured(plane):
-            contrast, more = _contrast(plane[place].astype(np.float32) - np.float32(NEUTRAL), max(floor, COLOUR_FLOOR))
-            clearer = more > COLOUR_GAIN * spread[place]
-            np.copyto(best[place], contrast, where=clearer)
-            np.copyto(spread[place], more, where=clearer)
-    return best
+def _map(grey: Grey, colours: Sequence[Colour], floor: float) -> Grey:
+    """The map of the luminance; where there are colours, raised to that of the plane of colour that varies most."""
+    cells = _network(_local_contrast(grey, floor))
+    for rows, columns in _coloured(colours):
+        parts = [plane[rows, columns].astype(np.float32) - np.float32(NEUTRAL) for plane in colours]
+        best, spread = _contrast(parts[0], max(floor, COLOUR_FLOOR))
+        for part in parts[1:]:
+            contrast, more = _contrast(part, max(floor, COLOUR_FLOOR))
+            best = np.where(more > spread, contrast, best)
+        place = cells[rows.start // CELL : rows.stop // CELL, columns.start // CELL : columns.stop // CELL]
+        np.maximum(place, _network(best), out=place)
+    return cells
 
 
-def _coloured(plane: Colour) -> list[tuple[slice, slice]]:
-    """Where a plane has colour, with what the contrast there depends on; most frames have little of it."""
-    (rows, columns), side = plane.shape, NEIGHBOURHOOD + 1
-    some = cv2.inRange(plane, (NEUTRAL - COLOUR_FLOOR,), (NEUTRAL + COLOUR_FLOOR,))
-    padded = cv2.copyMakeBorder(some, 0, -rows % side, 0, -columns % side, cv2.BORDER_CONSTANT, value=(255,))
+def _coloured(colours: Sequence[Colour]) -> list[tuple[slice, slice]]:
+    """Where there is colour, with what the contrast there depends on; most frames have little of it."""
+    if not colours:
+        return []
+    (rows, columns), side = colours[0].shape, NEIGHBOURHOOD + 1
+    grey = [cv2.inRange(plane, (NEUTRAL - COLOUR_FLOOR,), (NEUTRAL + COLOUR_FLOOR,)) for plane in colours]
+    none = np.asarray(np.minimum.reduce(grey), np.uint8)
+    padded = cv2.copyMakeBorder(none, 0, -rows % side, 0, -columns % side, cv2.BORDER_CONSTANT, value=(255,))
     coarse = padded.reshape(padded.shape[0] // side, side, -1, side).min(axis=1).min(axis=2) == 0
     if not coarse.any():
         return []
     _, _, stats, _ = cv2.connectedComponentsWithStats(np.asarray(cv2.dilate(coarse.astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8))
-    return [(slice(y * side, (y + h) * side), slice(x * side, (x + w) * side)) for x, y, w, h, _ in stats[1:].tolist()]
+    return [
+        (slice(y * side, min((y + h) * side, rows)), slice(x * side, min((x + w) * side, columns))) for x, y, w, h, _ in stats[1:].tolist()
+    ]
 
 
 def _local_contrast(grey: Grey, floor: float) -> Grey:

@@ -24,7 +24,7 @@ HIGH_PERCENTILE = 99.0
 ANATOMY_PERCENTILE = 99.5
 SAMPLES = 65_536
 SAME_LEVELS = 6.0
-SAME_COLOUR = 40
+SAME_COLOUR = 20
 """Levels of 255 within which a plane of colour shows nothing that is read."""
 TILE_PERCENTILES = (0.3, 99.7)
 

@@ -74,6 +74,17 @@ def test_text_that_only_colour_shows_is_seen() -> None:
     assert not [spot for spot in heat(picture.grey()).spots() if intersection(spot.box, place)]
 
 
+def test_colour_is_seen_that_a_bright_area_beside_it_outshines() -> None:
+    rgb = np.full((200, 300, 3), 245, np.uint8)
+    rgb[:14, :100] = 0
+    glyphs = np.zeros((14, 100), np.uint8)
+    cv2.putText(glyphs, "KAUFMAN", (2, 11), cv2.FONT_HERSHEY_PLAIN, 0.9, (90,), 1, cv2.LINE_AA)
+    rgb[:14, :100, 1] = glyphs
+    picture, place = Picture(rgb), Box(8, 2, 50, 8)
+    assert not (heat(picture.grey()).cells(0, place) >= triage.THRESHOLD).all()
+    assert heat(picture.grey(), picture.colours()).support(place) > 0.9
+
+
 def test_text_of_one_luminance_and_two_colours_is_seen() -> None:
     blue = write(np.full((200, 300), 60.0), 190.0, 0.6, (60, 100)).astype(np.uint8)
     assert heat(np.full((200, 300), 90, np.float32), [blue]).spots()
