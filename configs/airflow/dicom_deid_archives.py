@@ -19,6 +19,8 @@ import yaml
 ENVIRONMENT_VARIABLE = "DICOM_DEID_ARCHIVES"
 RUNNERS = ("local", "dataflow", "beam-spark", "spark")
 SPARK_MAIN = str(Path(__file__).resolve().with_name("spark_main.py"))
+NOTHING_NEW = 99
+"""Exit status of `Archive.find_new`, by which the task is skipped."""
 _NAME = re.compile(r"[A-Za-z0-9_]{1,100}")
 _TYPES = {
     "input": list,
@@ -105,8 +107,9 @@ class Archive:
         return f"{self.output.rstrip('/')}/restricted/pending.parquet"
 
     def find_new(self) -> list[str]:
-        """Write the manifest of what no run finished; the first word of the last line shown is their number."""
-        return [self.program, "pending", "--input", *self.input, f"--output={self.output}", f"--settled={self.settled}"]
+        """Write the manifest of what no run finished."""
+        flags = [f"--output={self.output}", f"--settled={self.settled}", f"--none-status={NOTHING_NEW}"]
+        return [self.program, "pending", "--input", *self.input, *flags]
 
     def run_arguments(self) -> list[str]:
         """``run`` over the manifest: what spark-submit is given behind the application."""

@@ -3,8 +3,7 @@
     find_new -> deidentify -> verify -> report
 
 State is in the output, none in Airflow: a task may be cleared, killed or tried again, and goes on where it was. Commands hold folders,
-numbers and references, and the only XCom is the number of new objects: Airflow's database, logs and pages hold no name of an object and no
-secret.
+numbers and references, and tasks hand nothing on: Airflow's database, logs and pages hold no name of an object and no secret.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.providers.standard.hooks.subprocess import SubprocessHook
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
-from dicom_deid_archives import SPARK_MAIN, Archive, load
+from dicom_deid_archives import NOTHING_NEW, SPARK_MAIN, Archive, load
 
 WRONG_CONFIGURATION = 2
 
@@ -26,7 +25,7 @@ class DicomDeidOperator(BaseOperator):
     """Run ``dicom-deid`` in its own environment; its exit status is the task's end.
 
     1, something is not as it should be: the task fails and is tried again, which resumes. 2, a configuration that cannot be run: the task
-    fails for good. BashOperator knows one failure only, and renders its command into Airflow's database.
+    fails for good. 99, nothing to do: it is skipped. BashOperator knows one failure only, and renders its command into Airflow's database.
 
     Args:
         command: the command line, from the start of the last successful run of the DAG, or None.
@@ -37,30 +36,20 @@ class DicomDeidOperator(BaseOperator):
         self.command = command
         self.hook = SubprocessHook()
 
-    def execute(self, context: Any) -> str:
-        """Run the command; returns the last line that it showed, which is not kept."""
+    def execute(self, context: Any) -> None:
+        """Run the command."""
         last_success = context.get("prev_start_date_success") or None  # a lazy proxy: it is never None itself
-        result = self.hook.run_command(self.command(last_success))
-        if result.exit_code == WRONG_CONFIGURATION:
+        status = self.hook.run_command(self.command(last_success)).exit_code
+        if status == NOTHING_NEW:
+            raise AirflowSkipException("nothing is new")
+        if status == WRONG_CONFIGURATION:
             raise AirflowFailException("the configuration cannot be run; the log of the task says why")
-        if result.exit_code != 0:
-            raise AirflowException(f"dicom-deid ended with status {result.exit_code}; the log of the task says why")
-        return str(result.output)
+        if status != 0:
+            raise AirflowException(f"dicom-deid ended with status {status}; the log of the task says why")
 
     def on_kill(self) -> None:
         """End the command with the task; the next try resumes."""
         self.hook.send_sigterm()
-
-
-class FindNewOperator(DicomDeidOperator):
-    """Write the manifest of what is new; skipped, and with it the run, when nothing is."""
-
-    def execute(self, context: Any) -> int:  # type: ignore[override]
-        """Returns the number of new objects."""
-        count = int(super().execute(context).split()[0])
-        if count == 0:
-            raise AirflowSkipException("nothing is new")
-        return count
 
 
 def build(archive: Archive) -> DAG:
@@ -77,9 +66,10 @@ def build(archive: Archive) -> DAG:
             "retries": archive.retries,
             "retry_delay": timedelta(minutes=archive.retry_minutes),
             "retry_exponential_backoff": True,
+            "do_xcom_push": False,
         },
     ) as dag:
-        find_new = FindNewOperator(task_id="find_new", command=lambda _: archive.find_new())
+        find_new = DicomDeidOperator(task_id="find_new", command=lambda _: archive.find_new())
         deidentify: BaseOperator
         if archive.runner == "spark":
             deidentify = SparkSubmitOperator(
@@ -91,10 +81,10 @@ def build(archive: Archive) -> DAG:
                 conf=archive.spark_conf(),
             )
         else:
-            deidentify = DicomDeidOperator(task_id="deidentify", command=lambda _: archive.deidentify(), do_xcom_push=False)
+            deidentify = DicomDeidOperator(task_id="deidentify", command=lambda _: archive.deidentify())
         # On a day without anything new the run is skipped; what is there is verified all the same, so that a fault stays visible.
-        verify = DicomDeidOperator(task_id="verify", command=archive.verify, trigger_rule="none_failed", retries=0, do_xcom_push=False)
-        report = DicomDeidOperator(task_id="report", command=lambda _: archive.report(), do_xcom_push=False)
+        verify = DicomDeidOperator(task_id="verify", command=archive.verify, trigger_rule="none_failed", retries=0)
+        report = DicomDeidOperator(task_id="report", command=lambda _: archive.report())
         find_new >> deidentify >> verify >> report
     return dag
 

@@ -39,10 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="leave local files for the next time that changed less than this ago: they may still be written (default 0)",
     )
+    parser.add_argument("--none-status", type=int, default=0, metavar="N", help="exit status when no input is pending (default 0)")
 
 
 def main(options: argparse.Namespace) -> int:
-    """Write the manifest; the first word shown is the number of inputs in it.
+    """Write the manifest; 0, or what was asked for when it is empty.
 
     Raises:
         ConfigError: an option is out of range, or an input names no file.
@@ -57,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
     store.write_atomic(target, manifest)
     waiting = f", {seen['waiting']} left for the next time" if seen["waiting"] else ""
     print(f"{rows} of {seen['inputs']} inputs are pending{waiting}: {target}")
-    return 0
+    return 0 if rows else int(options.none_status)
 
 
 def pending(sources: Iterable[Source], store: Store, output: str) -> Iterator[Source]:
