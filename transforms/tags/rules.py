@@ -213,17 +213,20 @@ class Rules:
             return _resolve(replace(step, rule="name not in the table"), "X/Z/D")
         if step.vr in DATE_VRS:
             return self._date(replace(step, rule="date not in the table"))
-        if step.vr in FREE_TEXT_VRS and (option := self._cleaning_option(step, parent)):
-            return replace(step, action=Action.CLEAN, rule=f"free text, {option}:C")
-        return _resolve(replace(step, rule="typed text not in the table"), "D") if step.keyword in _TYPED else step
+        if (option := _TYPED.get(step.keyword)) is not None:
+            if option in self._options:
+                return replace(step, action=Action.CLEAN, rule=f"free text, {option}:C")
+            return _resolve(replace(step, rule="typed text not in the table"), "D")
+        if step.vr in FREE_TEXT_VRS and self._is_typed(step, parent):
+            return replace(step, action=Action.CLEAN, rule="free text not in the table", detector=beyond.DETECTOR)
+        return step
 
-    def _cleaning_option(self, step: Step, parent: int) -> str:
-        """The option that has free text cleaned which people type: long text anywhere, and what is in a sequence that the option keeps."""
-        if step.keyword in _TYPED:
-            return _TYPED[step.keyword] if _TYPED[step.keyword] in self._options else ""
+    def _is_typed(self, step: Step, parent: int) -> bool:
+        """Whether people type it, rather than machines: long text, titles, descriptions, and what is in a sequence of descriptors."""
+        if step.vr in ("LT", "ST", "UT", "UC") or beyond.TYPED.search(step.keyword):
+            return True
         row = by_tag().get(parent)
-        typed = step.vr in ("LT", "ST", "UT") or (row is not None and "descriptors" in row.options)
-        return "descriptors" if typed and "descriptors" in self._options else ""
+        return row is not None and "descriptors" in row.options and "descriptors" in self._options
 
     def _date(self, step: Step) -> Step:
         if self._policy.dates == "keep":

@@ -33,6 +33,12 @@ def test_unlisted_attributes_that_identify_go(run, keyword, value, policy):
     assert value.encode() not in encoded(result)
 
 
+@pytest.mark.parametrize("keyword", ["DocumentTitle", "AcquisitionContextDescription", "AcquisitionProtocolName", "ReasonForCancellation"])
+def test_typed_text_without_a_row_is_cleaned(run, keyword):
+    assert getattr(run(new(**{keyword: "Left knee for Dr. Obermeier-Quast"})), keyword).strip().startswith("Left knee")
+    assert b"Obermeier" not in encoded(run(new(**{keyword: "Left knee for Dr. Obermeier-Quast"})))
+
+
 def test_a_device_may_be_retained(run):
     assert run(new(RadiationMachineName="LINAC7"), retain_device_identity=True).RadiationMachineName == "LINAC7"
 
@@ -81,11 +87,11 @@ def test_burned_in_annotation_holds_terms_only(run):
 
 @pytest.mark.parametrize("form", written("19740312"))
 def test_dates_of_the_header_go_from_texts_that_stay(run, form):
-    ds = new(PatientBirthDate="19740312", ReconstructionDescription=f"born {form}", ConvolutionKernel="B30f")
+    ds = new(PatientBirthDate="19740312", LUTExplanation=f"born {form}", ConvolutionKernel="B30f")
     result = run(ds)
     assert form not in str(result)
     assert result.ConvolutionKernel == "B30f"
-    assert form in str(run(ds, dates="keep").get("ReconstructionDescription"))
+    assert form in str(run(ds, dates="keep").get("LUTExplanation"))
 
 
 def test_each_of_several_numbers_is_compared(run):
