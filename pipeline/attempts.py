@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 
-from pipeline import beam_local, history, progress, spark
+from pipeline import history, progress, spark
+from pipeline.beam_local import JobProcess, WorkerDiedError
 from pipeline.inputs import expand
+from pipeline.lean import lean_beam
 from pipeline.ledger import Ledger
 from pipeline.log import EventLog
 from pipeline.manifest import WorkList, read_shard, write_shards
@@ -31,8 +33,21 @@ def write_pending(settings: Settings, run_id: str, ledger: Ledger) -> WorkList:
         raise
 
 
+def job_process(settings: Settings) -> JobProcess | nullcontext[None]:
+    """The process in which a local run with several workers takes place, to be made first; nothing for other runs."""
+    return JobProcess() if settings.runner == "local" and settings.workers > 1 else nullcontext()
+
+
 def persist(
-    settings: Settings, run_id: str, since: str, pending: WorkList, ledger: Ledger, events: EventLog, *, apart: bool
+    settings: Settings,
+    run_id: str,
+    since: str,
+    pending: WorkList,
+    ledger: Ledger,
+    events: EventLog,
+    process: JobProcess | None,
+    *,
+    apart: bool,
 ) -> Tally | None:
     """Run the engine over the pending inputs, and once more over what is missing when a worker process dies.
 
@@ -45,6 +60,7 @@ def persist(
         pending: the work list.
         ledger: of the run.
         events: the log.
+        process: for the first attempt, see `job_process`.
         apart: an earlier run died, so the first attempt is made so, too.
 
     Returns:
@@ -61,8 +77,9 @@ def persist(
             pending = write_shards(store, _folder(settings, run_id), left, f"again-{attempt}")
         finished = write_shards(store, _folder(settings, run_id), history.finished(store, output, ledger), f"finished-{attempt}")
         try:
-            return _launch(settings, run_id, pending, finished, events, apart=apart or attempt > 0)
-        except beam_local.WorkerDiedError:
+            with job_process(settings) if attempt else nullcontext(process) as current:
+                return _launch(settings, run_id, pending, finished, events, current, apart=apart or attempt > 0)
+        except WorkerDiedError:
             if attempt + 1 == WORKER_DEATHS:
                 raise DeidError(
                     Code.INTERNAL, "a worker process was killed or ran out of memory; run the same again, with fewer --workers"
@@ -82,7 +99,16 @@ def _forget(store: Store, folder: str, keep: str = "") -> None:
                 store.delete(source.uri)
 
 
-def _launch(settings: Settings, run_id: str, pending: WorkList, finished: WorkList, events: EventLog, *, apart: bool) -> Tally | None:
+def _launch(
+    settings: Settings,
+    run_id: str,
+    pending: WorkList,
+    finished: WorkList,
+    events: EventLog,
+    process: JobProcess | None,
+    *,
+    apart: bool,
+) -> Tally | None:
     """Run the engine over what is pending; what its workers measured, or None if it was only launched."""
     store, output = settings.store, settings.output
     policy = join(_folder(settings, run_id), "policy.json")
@@ -93,10 +119,10 @@ def _launch(settings: Settings, run_id: str, pending: WorkList, finished: WorkLi
         if settings.runner == "spark":
             with spark.session(settings.workers, settings.engine_options) as session:
                 return spark.run(job, shards, pending.items, session)
-        if settings.runner == "local" and settings.workers > 1:
-            return beam_local.run(job, shards, settings.workers, settings.engine_options)
-        from pipeline import beam  # imported late: it takes seconds, and a configuration error should not
-
+        if process is not None:
+            return process.run(job, shards, settings.workers, settings.engine_options)
+        with lean_beam() if settings.runner == "local" else nullcontext():
+            from pipeline import beam  # imported late: it takes seconds, and a configuration error should not
         return beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options))
 
 

@@ -8,7 +8,10 @@ from functools import partial
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import ExternalEnvironment
 
+from pipeline.lean import check_whole
 from pipeline.manifest import read_shard
 from pipeline.silence import debugging
 from pipeline.worker import Job
@@ -33,21 +36,38 @@ FINISHED = "finished"
 
 
 def options(runner: str, workers: int, extra: Sequence[str] = ()) -> PipelineOptions:
-    """Beam's options for one of our runner names; ``extra`` are the user's own and come last."""
+    """Beam's options for one of our runner names; ``extra`` are the user's own and come last.
+
+    Raises:
+        ConfigError: Beam was imported here without what a cluster needs.
+    """
+    if runner != "local":
+        check_whole()
     flags = [f"--runner={RUNNERS[runner]}"]
     if runner == "local":
-        flags += [f"--direct_num_workers={workers}", f"--direct_running_mode={'multi_processing' if workers > 1 else 'in_memory'}"]
+        flags += [f"--direct_num_workers={workers}"]
     elif runner == "dataflow":
         # The globals of a main program are nothing that a worker needs, nor anything to be left in a bucket.
         flags += ["--no_save_main_session", *([f"--max_num_workers={workers}"] if workers > 1 else [])]
     return PipelineOptions([*flags, *extra])
 
 
-def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions) -> Tally | None:
-    """Build the graph over the shards of the work list and run it; what its workers measured, or None if it was only launched or staged."""
+def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions, pool: str = "") -> Tally | None:
+    """Build the graph over the shards of the work list and run it.
+
+    Args:
+        job: references only.
+        shards: URIs of the work list.
+        pipeline_options: see `options`.
+        pool: address of a worker pool for a local run in several processes.
+
+    Returns:
+        What its workers measured, or None if it was only launched or staged.
+    """
     if not debugging():
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # its errors carry tracebacks; what failed is said by the exception
-    with beam.Pipeline(options=pipeline_options) as root:
+    runner = FnApiRunner(ExternalEnvironment(pool)) if pool else None
+    with beam.Pipeline(runner=runner, options=pipeline_options) as root:
         build(root, job, shards)
     staged = pipeline_options.view_as(GoogleCloudOptions).template_location
     if staged or pipeline_options.view_as(StandardOptions).no_wait_until_finish:

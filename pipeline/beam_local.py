@@ -1,8 +1,8 @@
 """Beam in several processes of this machine, without its habit of waiting for ever for a worker that died.
 
-Beam's local runner keeps one thread per worker process; when the process dies, the thread ends with an error that nobody sees, and the job
-waits. Here the job runs in a child process that gives up when that happens, so that the driver can go on with what is missing. The child
-leads a process group, which ends with it, and with the driver: no worker is left behind, however either of them ends.
+Beam's local runner never notices that a worker process is gone. Here the job runs in a child process that ends itself when that happens, so
+that the driver can go on with what is missing. The child leads a process group, which ends with it, and with the driver: no worker is left
+behind, however either of them ends.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Sequence
@@ -17,71 +18,92 @@ from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 
+from pipeline import log
+from pipeline.lean import lean_beam
 from pipeline.silence import debugging, silence
 from pipeline.worker import Job
 from transforms.deidentify import describe
 from transforms.errors import DeidError
 from transforms.measures import Tally
 
-WORKER_THREAD = "run_worker"
-"""Name of Beam's threads that wait for a worker process."""
 GRACE_SECONDS = 5.0
-"""A job that fails for another reason ends its workers, too, and says why within this time."""
+"""For a process that has answered to end by itself."""
 
 
 class WorkerDiedError(Exception):
     """A worker process, or the process of the job, was killed."""
 
 
-def run(job: Job, shards: Sequence[str], workers: int, extra: Sequence[str]) -> Tally:
-    """Run the Beam job over ``shards`` with ``workers`` processes; what they measured.
+class JobProcess:
+    """The process of a job. It imports Beam at once, and so is best made before there is anything to run.
 
-    Raises:
-        WorkerDiedError: some of the work is not done.
-        DeidError: the job failed.
+    It is a copy of this process while there are no threads, and has what is imported here; otherwise a new interpreter.
     """
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_run, args=(theirs, job, list(shards), workers, list(extra)), daemon=False)
-    process.start()
-    theirs.close()
-    try:
-        answer: Tally | DeidError = ours.recv()
-        process.join(GRACE_SECONDS)
-    except EOFError:
-        raise WorkerDiedError from None
-    finally:
-        ours.close()
-        _end(process.pid)
-        process.join()
-    if isinstance(answer, DeidError):
-        raise answer
-    return answer
+
+    def __init__(self) -> None:
+        alone = sys.platform == "linux" and threading.active_count() == 1
+        context = get_context("fork" if alone else "spawn")
+        self._pipe, theirs = context.Pipe()
+        inherited = self._pipe if alone else None
+        self._process = context.Process(target=_serve, args=(theirs, inherited), daemon=False)  # type: ignore[attr-defined]
+        self._process.start()
+        self._open = True
+        theirs.close()
+
+    def __enter__(self) -> JobProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill the process and its group: workers, and decoders that they started."""
+        if not self._open:
+            return
+        self._open = False
+        self._pipe.close()
+        for kill in (os.kill, os.killpg):
+            with suppress(ProcessLookupError):
+                kill(self._process.pid, signal.SIGKILL)
+        self._process.join()
+
+    def run(self, job: Job, shards: Sequence[str], workers: int, extra: Sequence[str]) -> Tally:
+        """Run the Beam job over ``shards`` with ``workers`` processes, once; what they measured.
+
+        Raises:
+            WorkerDiedError: some of the work is not done.
+            DeidError: the job failed.
+        """
+        try:
+            self._pipe.send((job, list(shards), workers, list(extra)))
+            answer: Tally | DeidError = self._pipe.recv()
+            self._process.join(GRACE_SECONDS)
+        except (EOFError, OSError):
+            raise WorkerDiedError from None
+        if isinstance(answer, DeidError):
+            raise answer
+        return answer
 
 
-def _end(process: int | None) -> None:
-    """Kill the process and its group: workers, and decoders that they started."""
-    assert process is not None
-    for kill in (os.kill, os.killpg):
-        with suppress(ProcessLookupError):
-            kill(process, signal.SIGKILL)
-
-
-def _run(pipe: Connection, job: Job, shards: list[str], workers: int, extra: list[str]) -> None:
+def _serve(pipe: Connection, inherited: Connection | None) -> None:
+    """The child: import, wait for the job, run it, answer."""
     os.setpgid(0, 0)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if inherited is not None:
+        inherited.close()  # the driver's end: while it is open here, its end would not be noticed
     if not debugging():
         # What Beam, its workers and native decoders print may show values; what failed is said by the exception.
         logging.getLogger().addHandler(logging.NullHandler())
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 2)
         os.close(nothing)
-    from pipeline import beam
-
+    log.detach()  # the driver's, if this is its copy: workers' lines go by the folder of the job
+    with lean_beam():
+        from pipeline import beam, beam_forked
     silence()
-    threading.excepthook = _on_thread_end
     try:
-        answer: Tally | DeidError = beam.run(job, shards, beam.options("local", workers, extra)) or Tally()
+        job, shards, workers, extra = pipe.recv()
+        with beam_forked.worker_pool(workers, pipe) as pool:
+            threading.Thread(target=_end_with_parent, daemon=True).start()
+            answer: Tally | DeidError = beam.run(job, shards, beam.options("local", workers, extra), pool) or Tally()
+    except EOFError:
+        return  # nothing was to be done
     except Exception as exc:
         if debugging():
             traceback.print_exc()
@@ -95,11 +117,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         connection.wait([parent.sentinel])
         os.killpg(os.getpgid(0), signal.SIGKILL)
-
-
-def _on_thread_end(ended: threading.ExceptHookArgs) -> None:
-    """Nothing is printed: a thread's traceback could show values."""
-    if ended.thread is not None and ended.thread.name == WORKER_THREAD:
-        timer = threading.Timer(GRACE_SECONDS, os._exit, (os.EX_TEMPFAIL,))
-        timer.daemon = True
-        timer.start()

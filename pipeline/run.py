@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pipeline import attempts, audit, history, log, profiler, spark
+from pipeline.beam_local import JobProcess
 from pipeline.compact import compact
 from pipeline.lease import Lease, held
 from pipeline.ledger import Ledger
@@ -87,12 +88,23 @@ def _execute(settings: Settings, run_id: str, watch: Watch) -> Summary:
         "secret": identity.fingerprint(),
         "tables": ", ".join(f"{name} {edition}" for name, edition in sorted(EDITIONS.items())),
     }
-    with held(settings.store, settings.output) as lease, Ledger(lambda uri: identity.token("instance", uri, 32)) as ledger:
-        return _work(settings, run_id, fingerprint, lease, ledger, watch, started)
+    with (
+        attempts.job_process(settings) as process,
+        held(settings.store, settings.output) as lease,
+        Ledger(lambda uri: identity.token("instance", uri, 32)) as ledger,
+    ):
+        return _work(settings, run_id, fingerprint, lease, ledger, watch, process, started)
 
 
 def _work(
-    settings: Settings, run_id: str, fingerprint: dict[str, str], lease: Lease, ledger: Ledger, watch: Watch, started: float
+    settings: Settings,
+    run_id: str,
+    fingerprint: dict[str, str],
+    lease: Lease,
+    ledger: Ledger,
+    watch: Watch,
+    process: JobProcess | None,
+    started: float,
 ) -> Summary:
     store, output = settings.store, settings.output
     earlier = history.load_run(store, output)
@@ -123,7 +135,7 @@ def _work(
     if pending.items:
         history.save_run(store, output, record)
         try:
-            measured = attempts.persist(settings, run_id, since, pending, ledger, watch.events, apart=history.died(earlier))
+            measured = attempts.persist(settings, run_id, since, pending, ledger, watch.events, process, apart=history.died(earlier))
         except BaseException:  # interrupted, or given up; a run that is killed stays "running"
             with suppress(DeidError):
                 history.save_run(store, output, record | {"state": "stopped"})

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apache_beam as apache_beam  # before any local run of this process, which would import it without clients of clouds
 import fsspec
 import pytest
 

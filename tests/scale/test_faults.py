@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,8 @@ from pipeline.cli import main
 from tests.end_to_end import archive
 from tests.scale import cluster, runs
 
+DEPTH = len(psutil.Process().parents())
+"""Of this process; the driver is one deeper, the process of the job two, its workers three."""
 NO_OCR = "name: quick\npixels: {mode: REDACT_NO_TEXT}\n"
 
 
@@ -31,7 +32,7 @@ def quick(tmp_path: Path) -> str:
     return str(path)
 
 
-def kill_one_worker(command: list[str], output: Path, is_worker: Callable[[list[str]], bool]) -> tuple[int, str]:
+def kill_one_worker(command: list[str], output: Path, is_worker: Callable[[psutil.Process], bool]) -> tuple[int, str]:
     """Start a run, kill one of its worker processes as soon as a file is written; its exit status and what it said."""
     process = subprocess.Popen(
         command, cwd=cluster.ROOT, env=cluster.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -43,7 +44,7 @@ def kill_one_worker(command: list[str], output: Path, is_worker: Callable[[list[
         time.sleep(0.02)
     for child in psutil.Process(process.pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if is_worker(child.cmdline()):
+            if is_worker(child):
                 child.kill()
                 break
     else:
@@ -55,9 +56,7 @@ def kill_one_worker(command: list[str], output: Path, is_worker: Callable[[list[
 def test_a_killed_beam_worker_does_not_stop_the_run(tmp_path: Path, secret_file: Path, quick: str) -> None:
     archive.series(tmp_path / "in", 90)
     command = runs.command(tmp_path / "in", tmp_path / "out", secret_file, "--workers", "2", config=quick)
-    status, said = kill_one_worker(
-        command, tmp_path / "out", lambda words: words[:1] == [sys.executable] and "sdk_worker_main" in words[-1]
-    )
+    status, said = kill_one_worker(command, tmp_path / "out", lambda process: len(process.parents()) == DEPTH + 3)
     assert status == 0, said[-2000:]
     assert "90 inputs: 90 saved" in said
     assert len(runs.rows(tmp_path / "out", "audit/instances")) == 90
@@ -68,7 +67,7 @@ def test_a_killed_spark_worker_does_not_stop_the_run(tmp_path: Path, secret_file
     archive.series(tmp_path / "in", 90)
     options = ["--runner", "spark", "--workers", "2", "--", *cluster.LOOPBACK, "--conf", "spark.ui.enabled=false"]
     command = runs.command(tmp_path / "in", tmp_path / "out", secret_file, *options, config=quick)
-    status, said = kill_one_worker(command, tmp_path / "out", lambda words: "pyspark.daemon" in words)
+    status, said = kill_one_worker(command, tmp_path / "out", lambda process: "pyspark.daemon" in process.cmdline())
     assert status == 0, said[-2000:]
     assert "90 inputs: 90 saved" in said
     assert len(runs.rows(tmp_path / "out", "audit/instances")) == 90
