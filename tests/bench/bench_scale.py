@@ -1,13 +1,17 @@
 """Cost of distribution: the engines against a bare loop, two workers against one, a second run, the shuffle's size, the audit's compaction.
 
-``python -m tests.bench.bench_scale [--instances N] [--headers N] [--rows N]``; ratios hold within one run on a quiet machine.
+``python -m tests.bench.bench_scale`` takes about six minutes on a quiet machine with two cores, where its ratios hold; ``--only engines``
+about five. CPU seconds say something on a busy machine, too.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pydicom
 
 from pipeline import audit, settings, spark
 from pipeline.compact import compact
@@ -25,7 +30,8 @@ from pipeline.storage import Store
 from pipeline.worker import Job
 from tests.conftest import SECRET
 from tests.end_to_end import archive
-from tests.scale.cluster import ROOT
+from tests.scale import runs
+from tests.scale.cluster import ROOT, environment, standalone
 from transforms.deidentify import Deidentifier, OpenedHeader
 from transforms.errors import Code
 from transforms.outcomes import header_outcome
@@ -79,31 +85,39 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def timed(folder: Path, name: str, runner: str, workers: int, *options: str) -> float:
-    """Seconds of a whole run into a new output."""
-    made = settings.make(
-        config=CONFIG,
-        inputs=[str(folder / "in")],
-        output=str(folder / name),
-        secret_file=str(folder / "secret"),
-        runner=runner,
-        workers=workers,
-        engine_options=list(options),
-    )
-    summary = execute(made)
-    assert summary.reconciled
-    return summary.seconds
+def make_archive(folder: Path, instances: int) -> None:
+    """CT of 128 x 128 in series of 50, each with pixels of its own."""
+    dataset = pydicom.dcmread(archive.bundled("CT_small.dcm"))
+    archive.plant(dataset)
+    pixels = dataset.pixel_array.copy()
+    folder.mkdir()
+    for number in range(instances):
+        series = number // SERIES
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"2.25.1{series}", f"2.25.2{series}"
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"2.25.3{number}"
+        pixels[0, 0], pixels[0, 1] = number % 1000, number // 1000
+        dataset.PixelData = pixels.tobytes()
+        dataset.save_as(folder / f"{number:06d}")
 
 
-def bare(folder: Path) -> float:
-    """Seconds of the same work as a loop over the composer's functions, without an engine, list, manifest or audit."""
+def timed(command: list[str]) -> tuple[float, float]:
+    """Wall and CPU seconds of a process and its children, from its start to its end."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.monotonic() - started, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def bare(folder: Path, files: Path) -> float:
+    """Seconds of the work as a loop over the composer's functions, without an engine, work list or audit."""
     store = Store()
     policy = settings.load_policy(CONFIG)
     (folder / "policy.json").write_text(policy.model_dump_json(exclude_unset=True))
-    job = Job("bare", str(folder / "policy.json"), SecretRef("file", str(folder / "secret")), str(folder / "bare"), store)
+    job = Job("bare", str(folder / "policy.json"), SecretRef("file", str(folder / "secret")), str(folder / f"bare-{files.name}"), store)
     started = time.monotonic()
     worker: Deidentifier = job.open()
-    headers = [worker.evaluate(worker.open_header(source)) for source in store.list_files(str(folder / "in"))]  # type: ignore[arg-type]
+    headers = [worker.evaluate(worker.open_header(source)) for source in store.list_files(str(files))]  # type: ignore[arg-type]
     by_series: dict[str, list[Header]] = {}
     for header in headers:
         by_series.setdefault(header.series_uid, []).append(header)
@@ -115,26 +129,41 @@ def bare(folder: Path) -> float:
     return time.monotonic() - started
 
 
-def engines(folder: Path, instances: int) -> None:
-    """The same archive, by every engine of one machine."""
-    for number in range(0, instances, SERIES):
-        archive.series(folder / "in" / f"s{number}", min(SERIES, instances - number))
+def engines(folder: Path, seconds: float) -> None:
+    """The same archive, by every engine of one machine: a job that takes the bare loop ``seconds``."""
     (folder / "secret").write_text(SECRET)
-    loop = bare(folder)
-    one = timed(folder, "one", "local", 1)
-    again = timed(folder, "one", "local", 1)
-    two = timed(folder, "two", "local", 2)
-    print(f"bare loop                {loop:8.1f} s  {1000 * loop / instances:7.1f} ms per instance")
-    print(f"Beam local, 1 process    {one:8.1f} s  {one / loop - 1:+7.1%} over the bare loop")
-    print(f"Beam local, 2 processes  {two:8.1f} s  {one / two:7.2f} x one process")
-    print(f"second run               {again:8.2f} s  {one / again:7.0f} x faster")
-    try:
-        spark.check()
-    except Exception as exc:
-        print(f"Spark: {exc}")
+    make_archive(folder / "warm", SERIES)
+    make_archive(folder / "few", 2 * SERIES)
+    bare(folder, folder / "warm")
+    instances = max(SERIES, round(seconds / (bare(folder, folder / "few") / (2 * SERIES))))
+    make_archive(folder / "in", instances)
+    print(f"{instances} CT of 128 x 128; each line is a process from its start to its end")
+
+    def show(name: str, took: tuple[float, float], against: str, cpu: bool = True) -> None:
+        print(f"{name:24} {took[0]:8.1f} s wall {f'{took[1]:8.1f} s CPU' if cpu else ' ' * 14}  {against}", flush=True)
+
+    loop = timed([sys.executable, "-m", "tests.bench.bench_scale", "--bare", str(folder)])
+    show("bare loop", loop, f"{1000 * loop[0] / instances:.1f} ms per instance")
+    command = runs.command(folder / "in", folder / "one", folder / "secret")
+    one = timed(command)
+    show("Beam local, 1 process", one, f"{one[0] / loop[0] - 1:+.1%} over the bare loop (CPU {one[1] / loop[1] - 1:+.1%}); wanted: 10%")
+    again = timed(command)
+    inside = json.loads((folder / "one" / "run.json").read_text())["seconds"]
+    finished = settings.make(config=CONFIG, inputs=[str(folder / "in")], output=str(folder / "one"), secret_file=str(folder / "secret"))
+    second = execute(finished).seconds
+    faster = f"{one[0] / again[0]:.0f} x faster, {inside / second:.0f} x without the start of Python ({second:.2f} s); wanted: 50 x"
+    show("second run", again, faster)
+    two = timed(runs.command(folder / "in", folder / "two", folder / "secret", "--workers", "2"))
+    show("Beam local, 2 processes", two, f"{one[0] / two[0]:.2f} x one process (CPU {two[1] / one[1] - 1:+.1%}); wanted: 1.8 x")
+    print(f"(of 1 process, {one[0] - inside:.1f} s pass before the run begins: Python and its imports)")
+    if shutil.which("java") is None:
+        print("Spark: no Java here")
     else:
-        native = timed(folder, "spark", "spark", 2, "--conf", "spark.ui.enabled=false")
-        print(f"Spark local[2]           {native:8.1f} s  {native / two - 1:+7.1%} over Beam with 2 processes")
+        (folder / "cluster").mkdir()
+        with standalone(folder / "cluster") as cluster:
+            native = timed(runs.command(folder / "in", folder / "spark", folder / "secret", "--runner", "spark", "--", *cluster.options))
+        against = f"{native[0] / two[0] - 1:+.1%} over Beam with 2 processes; wanted: 15%"
+        show("Spark standalone, 2 x 1", native, against, cpu=False)
     stages = ", ".join(f"1000 * avg(seconds_{stage}) as {stage}_ms" for stage in ("read", "mask", "tags", "verify", "write"))
     print(duckdb.sql(f"select modality, count(*) as n, {stages} from '{folder}/one/audit/instances/*.parquet' group by all"))
 
@@ -173,15 +202,25 @@ def compaction(folder: Path, rows: int) -> None:
 def main() -> None:
     """Run all, the memory ones first: a process's peak does not go down."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--instances", type=int, default=400)
-    parser.add_argument("--headers", type=int, default=100_000)
+    parser.add_argument("--only", choices=("compaction", "shuffle", "engines"))
+    parser.add_argument("--seconds", type=float, default=60, help="of the bare loop")
+    parser.add_argument("--headers", type=int, default=50_000)
     parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--bare", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.bare:
+        bare(options.bare, options.bare / "in")
+        return
     folder = Path(tempfile.mkdtemp(prefix="bench-scale-"))
+    parts = {
+        "compaction": lambda: compaction(folder, options.rows),
+        "shuffle": lambda: shuffle(folder, options.headers),
+        "engines": lambda: engines(folder, options.seconds),
+    }
     try:
-        compaction(folder, options.rows)
-        shuffle(folder, options.headers)
-        engines(folder, options.instances)
+        for name, part in parts.items():
+            if options.only in (None, name):
+                part()
     finally:
         shutil.rmtree(folder)
 
