@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from pipeline.uri import version_of
 from transforms.types import Source
 
 LISTING_THREADS = 16
@@ -50,6 +51,6 @@ def walk_objects(list_folder: ListFolder, root: str, stripped: str) -> Iterator[
 def _in_order(entries: Iterable[Mapping[str, Any]], folder: str, uri: Callable[[str], str]) -> list[Source | str]:
     """A listing as sources and names of folders, sorted as if names of folders ended in '/'; without the folder's own marker object."""
     below = folder + "/"
-    named = [(entry["name"].rstrip("/") + "/" * (entry["type"] == "directory"), entry.get("size")) for entry in entries]
-    inside = sorted((pair for pair in named if pair[0].startswith(below) and pair[0] != below), key=lambda pair: str(pair[0]))
-    return [name[:-1] if name.endswith("/") else Source(uri(name), size) for name, size in inside]
+    named = [(entry["name"].rstrip("/") + "/" * (entry["type"] == "directory"), entry.get("size"), version_of(entry)) for entry in entries]
+    inside = sorted((item for item in named if item[0].startswith(below) and item[0] != below), key=lambda item: str(item[0]))
+    return [name[:-1] if name.endswith("/") else Source(uri(name), size, version) for name, size, version in inside]

@@ -127,8 +127,8 @@ def walk(folder: str) -> Iterator[Source]:
         OSError: a directory cannot be read.
     """
     odd: list[Source] = []
-    for path, size in _walk(folder.rstrip("/") or "/", set()):
-        source = Source(local_uri(path), size)
+    for path, size, version in _walk(folder.rstrip("/") or "/", set()):
+        source = Source(local_uri(path), size, version)
         if source.uri == path:
             yield source
         else:
@@ -136,8 +136,8 @@ def walk(folder: str) -> Iterator[Source]:
     yield from sorted(odd, key=lambda source: source.uri)  # 'file:' sorts behind every '/…'
 
 
-def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, int | None]]:
-    """Paths and sizes in the order of the paths: a directory sorts as if its name ended in '/'."""
+def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, int | None, str]]:
+    """Paths, sizes and times of change in the order of the paths: a directory sorts as if its name ended in '/'."""
     status = os.stat(folder)  # noqa: PTH116
     if (status.st_dev, status.st_ino) in seen:
         return
@@ -149,12 +149,13 @@ def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, int | 
         if name.endswith("/"):
             yield from _walk(path, seen)
         elif entry.is_file() or (entry.is_symlink() and not os.path.exists(path)):  # noqa: PTH110
-            yield path, _size(entry)
+            yield path, *_state(entry)
 
 
-def _size(entry: os.DirEntry[str]) -> int | None:
-    """Bytes, or None when the file is gone by now: reading it will say so."""
+def _state(entry: os.DirEntry[str]) -> tuple[int | None, str]:
+    """Bytes and time of change, or nothing when the file is gone by now: reading it will say so."""
     try:
-        return entry.stat().st_size
+        status = entry.stat()
     except OSError:
-        return None
+        return None, ""
+    return status.st_size, str(status.st_mtime_ns)

@@ -24,6 +24,7 @@ from pipeline.retry import call_with_retries, reason
 from pipeline.uri import canonical as canonical
 from pipeline.uri import join as join
 from pipeline.uri import local_path as local_path
+from pipeline.uri import version_of
 from transforms.errors import Code, ConfigError, DeidError
 from transforms.spool import Bytes, Spool
 from transforms.types import Source
@@ -90,6 +91,17 @@ class Store:
         if path is not None:
             return int(self._read(uri, lambda: Path(path).stat().st_size))
         return int(self._read(uri, lambda: self.filesystem(uri).info(canonical(uri))["size"]))
+
+    def version(self, uri: str) -> str:
+        """What changes when a file does, as `list_files` gives it: generation or ETag, on a local disk the time of change; '' if unknown.
+
+        Raises:
+            DeidError: READ_FAILED.
+        """
+        path = local_path(uri)
+        if path is not None:
+            return self._read(uri, lambda: str(Path(path).stat().st_mtime_ns))
+        return self._read(uri, lambda: version_of(self.filesystem(uri).info(canonical(uri))))
 
     def exists(self, uri: str) -> bool:
         """Whether a file or folder is there; a fault is an error, not a no.

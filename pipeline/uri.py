@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from transforms.errors import Code, DeidError
@@ -39,6 +41,11 @@ def local_path(uri: str) -> str | None:
     if separator and scheme == "file":
         return os.fsdecode(unquote_to_bytes(rest))
     return None if separator and scheme.isalnum() else scheme + separator + rest
+
+
+def version_of(entry: Mapping[str, Any]) -> str:
+    """What an object store says of an object's version, in a listing or when asked for the object; '' when it says nothing."""
+    return next((str(entry[name]).strip('"') for name in ("generation", "ETag", "etag") if entry.get(name)), "")
 
 
 def join(uri: str, *parts: str) -> str:

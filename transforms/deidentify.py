@@ -44,6 +44,9 @@ class InstanceStore(Protocol):
     def size(self, uri: str) -> int:
         """Bytes of an object."""
 
+    def version(self, uri: str) -> str:
+        """What changes when an object does; '' if unknown."""
+
     def read_range(self, uri: str, start: int, end: int) -> bytes:
         """Bytes ``start`` to ``end``, fewer at the end of the object."""
 
@@ -220,7 +223,10 @@ class Deidentifier:
         held = self._held + header.size <= limits.chunk_bytes
         self._held += header.size if held else 0
         read = self._store.read_all if held else self._store.read_spooled
-        work.dataset = read_instance(read(header.uri, limits.max_instance_bytes, header.size), limits)
+        data = read(header.uri, limits.max_instance_bytes, header.size)
+        if header.version and self._store.version(header.uri) != header.version:
+            raise DeidError(Code.CHANGED_DURING_RUN, "the object is not the one that was listed, though as large")
+        work.dataset = read_instance(data, limits)
         complete_identity(work.dataset, header)
         work.known = self.pii.known([work.dataset])
         rows, columns = work.dataset.get("Rows"), work.dataset.get("Columns")

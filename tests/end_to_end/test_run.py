@@ -233,6 +233,26 @@ def test_max_quarantined_is_fatal(tmp_path: Path, secret_file: Path) -> None:
     assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--max-quarantined", "0") == 1
 
 
+def test_an_input_that_changes_at_the_same_size_is_noticed_and_done_by_a_rerun(
+    tmp_path: Path, secret_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = archive.series(tmp_path / "in", 2)
+    other = paths[0].read_bytes().replace(b"Zyxwandt^Ottilie", b"Someone^Else^^^^")
+    persist = attempts.persist
+
+    def changed(*words: object, **named: object) -> object:
+        paths[0].write_bytes(other)
+        return persist(*words, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts, "persist", changed)
+        assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    assert len(tree(tmp_path / "out")) == 1
+    assert rows(tmp_path / "out", "audit/instances", "code", "status = 'quarantined'") == [("changed_during_run",)]
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    assert len(tree(tmp_path / "out")) == 2
+
+
 def test_no_work_list_stays_behind(finished: tuple[Path, Path, Path, int]) -> None:
     _, output, _, _ = finished
     assert not [path for path in (output / "restricted" / "manifests").rglob("*") if path.is_file()]

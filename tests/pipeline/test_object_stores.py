@@ -49,6 +49,18 @@ def test_reads_whole_and_at_the_end(cloud: Emulated, file: str) -> None:
         assert raised.value.code == Code.CHANGED_DURING_RUN
 
 
+def test_a_version_is_the_same_until_the_object_changes(cloud: Emulated, file: str) -> None:
+    def listed() -> str:
+        [source] = [source for source in cloud.store.list_files(join(cloud.root, "files")) if source.uri == file]
+        return source.version
+
+    first = listed()
+    assert first
+    assert cloud.store.version(file) == first
+    cloud.store.write_atomic(file, bytes(200))
+    assert cloud.store.version(file) == listed() != first
+
+
 def test_an_empty_object_is_a_file(cloud: Emulated) -> None:
     uri = join(cloud.root, "files", "empty")
     cloud.store.write_atomic(uri, b"")
