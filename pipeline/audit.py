@@ -92,6 +92,7 @@ CROSSWALK = pa.schema(
     ]
 )
 TABLES: dict[str, pa.Schema] = {"audit/instances": INSTANCES, "audit/entities": ENTITIES, "restricted/crosswalk": CROSSWALK}
+_TOTALLED_ROWS = 50_000
 TOTALS = ("frames", "bytes_in", "bytes_out", "frames_masked", "boxes_masked", "entities")
 
 
@@ -175,8 +176,9 @@ def totals(store: Store, output: str, run_id: str) -> dict[str, float]:
     """What a run did, added up over its rows: frames, bytes, and seconds of all workers by stage; retries add nothing."""
     columns = [name for name in INSTANCES.names if name in TOTALS or name.startswith("seconds_")]
     sums = dict.fromkeys(columns, 0.0)
-    for table in read(store, output, "audit/instances", [*columns, "run_id"]):
-        mine = table.filter(pc.equal(table["run_id"], run_id))
-        for name in columns:
-            sums[name] += pc.sum(mine[name]).as_py() or 0
+    for uri in files(store, output, "audit/instances"):
+        for table in batches(store, uri, [*columns, "run_id"], _TOTALLED_ROWS):
+            mine = table.filter(pc.equal(table["run_id"], run_id))
+            for name in columns:
+                sums[name] += pc.sum(mine[name]).as_py() or 0
     return {name: round(value, 3) if name.startswith("seconds_") else int(value) for name, value in sums.items()}

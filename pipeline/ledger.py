@@ -1,7 +1,7 @@
 """What the driver must remember of millions of inputs, on disk: which were given, which are finished, which row of an instance counts.
 
 A DuckDB database in a temporary folder, with a memory limit beyond which DuckDB spills: the driver needs the same memory for a thousand
-inputs as for a hundred million, and about 60 bytes of disk for each. It holds digests only, no name of a file.
+inputs as for a hundred million, and about 110 bytes of disk for each. It holds digests only, no name of a file.
 """
 
 from __future__ import annotations
