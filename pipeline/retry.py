@@ -29,6 +29,8 @@ _NAMES = frozenset(
         "IncompleteReadError",
     }
 )
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "RequestExpired", "TokenRefreshRequired"})
+_EXPIRED_NAMES = frozenset({"ClientAuthenticationError", "CredentialRetrievalError", "NoCredentialsError", "RefreshError"})
 _FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
@@ -58,6 +60,22 @@ def is_transient(exc: BaseException) -> bool:
     return False
 
 
+def is_expired(exc: BaseException) -> bool:
+    """Whether the store says that it does not know the caller (any more)."""
+    return any(
+        _status(error) == 401 or _code(error) in _EXPIRED or not _EXPIRED_NAMES.isdisjoint(kind.__name__ for kind in type(error).__mro__)
+        for error in _chain(exc)
+    )
+
+
+def is_refused(exc: BaseException) -> bool:
+    """Whether the store knows the caller and says no, or does not know the caller."""
+    return is_expired(exc) or any(
+        isinstance(error, PermissionError) or _status(error) == 403 or (isinstance(error, OSError) and str(error).startswith("Forbidden:"))
+        for error in _chain(exc)  # the last is how gcsfs says it
+    )
+
+
 def reason(exc: BaseException) -> str:
     """Class and status of an error: all of it that holds no path."""
     status = next((code for code in map(_status, _chain(exc)) if code), None)
@@ -71,6 +89,12 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
             return
         yield current
         current = current.__cause__ or current.__context__
+
+
+def _code(exc: BaseException) -> str:
+    """The name that S3 and Azure give an error."""
+    response = getattr(exc, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else str(getattr(exc, "error_code", ""))
 
 
 def _status(exc: BaseException) -> int | None:

@@ -70,7 +70,7 @@ def execute(settings: Settings) -> Summary:
     try:
         return _execute(settings, run_id, watch)
     except DeidError as exc:
-        watch.events.event(logging.ERROR, "run.failed", code=exc.code.value)
+        watch.events.event(logging.ERROR, "run.failed", code=str(exc.code))
         raise
     finally:
         watch.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ import fsspec
 
 from pipeline import local_disk
 from pipeline.listing import walk_objects
-from pipeline.retry import call_with_retries, reason
+from pipeline.retry import call_with_retries, is_expired, is_refused, reason
 from pipeline.uri import canonical as canonical
 from pipeline.uri import join as join
 from pipeline.uri import local_path as local_path
@@ -31,7 +32,14 @@ from transforms.types import Source
 
 T = TypeVar("T")
 
-_DEFAULTS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}}}}
+_CONNECT_SECONDS, _READ_SECONDS = 20, 60
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}, "connect_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS}},
+    "abfs": {"connection_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS},
+}
+_LOOK_UP_SECONDS = 60.0
+_looked_up: dict[str, float] = {}
+_REFUSED = "; the store refuses the credentials or the right to this: renew them, and run the same command again"
 _RETRYING = frozenset({"abfs", "gs"})  # their libraries retry with growing pauses, which cannot be turned off; two loops would multiply
 _RANGE_BYTES = 16 * 1024**2
 _IN_PARTS: dict[str, dict[str, Any]] = {
@@ -73,7 +81,7 @@ class Store:
         scheme = canonical(uri).partition("://")[0]
         try:
             from_url = fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(uri)
-            options = {"use_listings_cache": False, **_DEFAULTS.get(scheme, {}), **from_url, **self.options.get(scheme, {})}
+            options = {"use_listings_cache": False, **_defaults(scheme), **from_url, **self.options.get(scheme, {})}
             filesystem = fsspec.filesystem(scheme, **options)
         except (ImportError, ValueError) as exc:
             raise ConfigError(f"{scheme}:// cannot be used here: {exc}") from None
@@ -278,12 +286,12 @@ class Store:
             except OSError as exc:
                 raise DeidError(Code.READ_FAILED, f"a folder cannot be listed: {reason(exc)}") from None
             return
-        filesystem, root = self.filesystem(uri), canonical(uri).rstrip("/")
+        root = canonical(uri).rstrip("/")
 
         def list_folder(folder: str) -> list[Mapping[str, Any]]:
-            return self._read(uri, lambda: list(filesystem.ls(folder, detail=True)))
+            return self._read(uri, lambda: list(self.filesystem(uri).ls(folder, detail=True)))
 
-        yield from walk_objects(list_folder, root, filesystem._strip_protocol(root).rstrip("/"))
+        yield from walk_objects(list_folder, root, self.filesystem(uri)._strip_protocol(root).rstrip("/"))
 
     def _read(self, uri: str, call: Callable[[], T]) -> T:
         return self._call(Code.READ_FAILED, uri, call)
@@ -292,11 +300,38 @@ class Store:
         return self._call(Code.WRITE_FAILED, uri, call)
 
     def _call(self, code: Code, uri: str, call: Callable[[], T]) -> T:
-        """Call, again where the fault may pass and the library does not try again by itself; a failure says no path."""
-        attempts = 1 if canonical(uri).partition("://")[0] in _RETRYING else self.attempts
-        try:
-            return call_with_retries(call, attempts, self.sleep)
-        except DeidError:
-            raise
-        except Exception as exc:
-            raise DeidError(code, reason(exc)) from None  # the text of a storage error holds the path
+        """Call, again where the fault may pass and the library does not try again by itself; a failure says no path.
+
+        Credentials that have expired may have been renewed where they come from: they are looked up once more.
+        """
+        scheme = canonical(uri).partition("://")[0]
+        attempts = 1 if scheme in _RETRYING else self.attempts
+        for last in (False, True):
+            try:
+                return call_with_retries(call, attempts, self.sleep)
+            except DeidError:
+                raise
+            except Exception as exc:
+                if last or local_path(uri) is not None or not is_expired(exc) or not _look_up_again(scheme):
+                    hint = _REFUSED if local_path(uri) is None and is_refused(exc) else ""
+                    raise DeidError(code, reason(exc) + hint) from None  # the text of a storage error holds the path
+        raise AssertionError("unreachable")
+
+
+def _look_up_again(scheme: str) -> bool:
+    """Forget the open file systems, so that the next call opens one with the credentials of now; False when that was done just now."""
+    now = time.monotonic()
+    if now - _looked_up.get(scheme, -math.inf) < _LOOK_UP_SECONDS:
+        return False
+    _looked_up[scheme] = now
+    fsspec.get_filesystem_class(scheme).clear_instance_cache()
+    return True
+
+
+def _defaults(scheme: str) -> dict[str, Any]:
+    """Options that we choose: no service is waited for without end."""
+    if scheme == "gs":
+        import aiohttp  # comes with gcsfs, which takes seconds to import
+
+        return {"requests_timeout": aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS)}
+    return _DEFAULTS.get(scheme, {})

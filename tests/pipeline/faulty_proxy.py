@@ -7,13 +7,17 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, urlsplit
 
-Fault = str  # a status such as '503', 'reset' before the request is forwarded, or 'lost': forwarded, and the answer is not delivered
+Fault = str
+"""A status such as '503'; 'reset' before the request is forwarded; 'lost': forwarded, and the answer is not delivered; 'cut': half of the
+answer, then the connection ends; 'slow': nothing for `SLOW_SECONDS`; 'expired': what S3 and Google say to a token that is too old."""
+SLOW_SECONDS = 3.0
 
 
 @dataclass
@@ -64,6 +68,13 @@ def proxy(upstream: str, *, emulate_preconditions: bool = False) -> Iterator[Pro
             if fault == "reset":
                 self._reset()
                 return
+            if fault == "slow":
+                time.sleep(SLOW_SECONDS)
+            if fault == "expired":
+                google = self.path.startswith(("/storage/", "/upload/", "/download/"))
+                body = b'{"error": {"code": 401, "message": "Invalid Credentials"}}' if google else _EXPIRED
+                self._answer(401 if google else 400, [("Content-Type", "application/json" if google else "application/xml")], body)
+                return
             if fault.isdecimal():
                 self._answer(int(fault), [("Content-Type", "text/plain"), ("Retry-After", "0")], b"busy")
                 return
@@ -79,6 +90,9 @@ def proxy(upstream: str, *, emulate_preconditions: bool = False) -> Iterator[Pro
             if fault == "lost":
                 self._reset()
                 return
+            if fault == "cut":
+                self._cut(answer, data)
+                return
             self._answer(answer.status, [(k, v) for k, v in answer.getheaders() if k.lower() not in _HOP], data, answer)
 
         do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = handle_any
@@ -92,6 +106,16 @@ def proxy(upstream: str, *, emulate_preconditions: bool = False) -> Iterator[Pro
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(data)
+
+        def _cut(self, answer: http.client.HTTPResponse, data: bytes) -> None:
+            self.send_response_only(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in _HOP:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[: len(data) // 2])
+            self.close_connection = True
 
         def _exists(self, connection: http.client.HTTPConnection, body: bytes) -> bool:
             query = parse_qs(urlsplit(self.path).query)
@@ -139,4 +163,5 @@ def proxy(upstream: str, *, emulate_preconditions: bool = False) -> Iterator[Pro
         server.server_close()
 
 
+_EXPIRED = b"<?xml version='1.0'?><Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})

@@ -6,13 +6,16 @@ import logging
 import pickle
 from collections.abc import Iterator
 
+import aiohttp
 import pytest
 
+from pipeline import storage
 from pipeline.inputs import expand
 from pipeline.storage import Store, join
 from tests.pipeline import emulators
 from tests.pipeline.emulators import Emulated
 from transforms.errors import Code, ConfigError, DeidError
+from transforms.spool import Spool
 
 
 @pytest.fixture(scope="module", params=["s3", "gcs", "azure"])
@@ -20,6 +23,11 @@ def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     maker = {"s3": emulators.s3, "gcs": emulators.gcs, "azure": lambda: emulators.azure(tmp_path_factory.mktemp("azurite"))}
     with maker[request.param]() as emulated:
         yield emulated
+
+
+@pytest.fixture(autouse=True)
+def _no_faults_from_the_test_before(cloud: Emulated) -> None:
+    cloud.proxy.fail()
 
 
 @pytest.fixture
@@ -93,7 +101,7 @@ def test_a_large_upload_is_whole(cloud: Emulated) -> None:
     assert cloud.store.read_all(uri, len(data)) == data
 
 
-@pytest.mark.parametrize("fault", ["503", "429", "500", "reset", "lost"])
+@pytest.mark.parametrize("fault", ["503", "429", "500", "reset", "lost", "cut"])
 def test_reading_outlives_a_passing_fault(cloud: Emulated, file: str, fault: str) -> None:
     if cloud.root.startswith("abfs") and fault != "reset":
         pytest.skip("the Azure library waits 15 seconds before it tries again")
@@ -180,3 +188,78 @@ def test_a_dead_service_is_given_up_on(cloud: Emulated, file: str) -> None:
     with pytest.raises(DeidError, match="503"):
         cloud.store.read_range(file, 0, 4)
     assert len(cloud.proxy.requests) == cloud.store.attempts
+
+
+def test_a_service_that_does_not_answer_is_asked_again(cloud: Emulated, file: str) -> None:
+    scheme = cloud.root.partition("://")[0]
+    patience: dict[str, dict[str, object]] = {
+        "s3": {"config_kwargs": {"read_timeout": 1, "retries": {"total_max_attempts": 1}}},
+        "gs": {"requests_timeout": aiohttp.ClientTimeout(sock_read=1)},
+    }
+    if scheme not in patience:
+        pytest.skip("the Azure library waits 15 seconds before it tries again")
+    store = Store({scheme: {**cloud.store.options[scheme], **patience[scheme]}}, sleep=lambda _: None)
+    assert store.size(file) == 200
+    cloud.proxy.fail("slow")
+    assert store.read_range(file, 0, 4) == bytes(range(4))
+    assert len(cloud.proxy.requests) >= 2
+
+
+def test_no_service_is_waited_for_without_end(cloud: Emulated) -> None:
+    filesystem = Store(cloud.store.options).filesystem(cloud.root)
+    assert "60" in str((getattr(filesystem, "config_kwargs", ""), getattr(filesystem, "requests_timeout", ""), filesystem.storage_options))
+
+
+def test_expired_credentials_are_looked_up_again(cloud: Emulated, file: str) -> None:
+    if cloud.root.startswith("abfs"):
+        pytest.skip("an expired signature of Azure is a plain 403")
+    storage._looked_up.clear()
+    cloud.proxy.fail(*["expired"] * (1 if cloud.root.startswith("s3") else 2))
+    assert cloud.store.read_range(file, 0, 4) == bytes(range(4))
+
+
+@pytest.mark.parametrize("fault", ["expired", "403"])
+def test_refused_credentials_are_an_error_that_says_what_to_do(cloud: Emulated, file: str, fault: str) -> None:
+    if cloud.root.startswith("abfs") and fault == "expired":
+        pytest.skip("an expired signature of Azure is a plain 403")
+    cloud.proxy.fail(*[fault] * 100)
+    with pytest.raises(DeidError, match="renew them, and run the same command again") as raised:
+        cloud.store.read_range(file, 0, 4)
+    cloud.proxy.fail()
+    assert raised.value.code == Code.READ_FAILED
+    assert "DOE" not in str(raised.value)
+
+
+def test_what_is_on_the_disk_goes_up_and_down_in_parts(cloud: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.storage._RANGE_BYTES", 6 * 2**20)
+    monkeypatch.setattr("pipeline.storage._IN_PARTS", {"s3": {"chunksize": 5 * 2**20}, "gs": {"chunksize": 5 * 2**20}})
+    spool, data = Spool(), bytes(range(256)) * (13 * 2**12)
+    spool.write(data)
+    uri = join(cloud.root, "spooled", "one")
+    assert cloud.store.write_if_absent(uri, spool)
+    assert not cloud.store.write_if_absent(uri, spool.window(0, 6 * 2**20))
+    cloud.proxy.fail()
+    found = cloud.store.read_spooled(uri, len(data))
+    assert found[:] == data
+    assert sum("bytes=" in entry[2] for entry in cloud.proxy.requests) == 3
+    cloud.store.write_atomic(uri, spool)
+    with pytest.raises(DeidError) as raised:
+        cloud.store.read_spooled(uri, len(data) - 1)
+    assert raised.value.code == Code.TOO_LARGE
+
+
+def test_another_object_under_the_same_name_is_noticed(cloud: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.storage._RANGE_BYTES", 100)
+    uri = join(cloud.root, "changes", "f")
+    cloud.store.write_atomic(uri, b"1" * 200)
+    read = Store.read_range
+
+    def replaced(self: Store, name: str, start: int, end: int) -> bytes:
+        if start == 100:
+            self.write_atomic(name, b"2" * 200)
+        return read(self, name, start, end)
+
+    monkeypatch.setattr(Store, "read_range", replaced)
+    with pytest.raises(DeidError) as raised:
+        cloud.store.read_spooled(uri, 1000, 200)
+    assert raised.value.code == Code.CHANGED_DURING_RUN

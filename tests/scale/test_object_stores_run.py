@@ -1,36 +1,104 @@
-"""The whole command from and to object stores over HTTP, with one request in ten answered by 503."""
+"""The whole command from and to object stores over HTTP, where one request in ten fails, or credentials expire in the middle."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from pipeline.cli import main
+from tests.end_to_end import archive
 from tests.pipeline import emulators
+from tests.pipeline.emulators import Emulated
 from tests.scale import runs
+
+FAULTS = {"s3": ("503",), "gs": ("503",)}
+
+
+def emulated(scheme: str, folder: Path) -> AbstractContextManager[Emulated]:
+    return emulators.s3() if scheme == "s3" else emulators.gcs() if scheme == "gs" else emulators.azure(folder)
+
+
+def environment(cloud: Emulated) -> dict[str, str]:
+    scheme = cloud.root.partition("://")[0]
+    return {f"FSSPEC_{scheme.upper()}": json.dumps(dict(cloud.store.options[scheme])), "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
+
+
+def put(cloud: Emulated, folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            cloud.store.write_atomic(f"{cloud.root}/in/{path.relative_to(folder)}", path.read_bytes())
+
+
+def saved(cloud: Emulated) -> dict[str, bytes]:
+    found = {source.uri.removeprefix(f"{cloud.root}/out/"): source for source in cloud.store.list_files(f"{cloud.root}/out/instances")}
+    return {name: cloud.store.read_all(source.uri) for name, source in found.items()}
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
-def test_a_run_in_an_object_store_gives_what_one_on_a_disk_gives(reference: tuple[Path, Path, Path, int], scheme: str) -> None:
+def test_a_run_in_an_object_store_gives_what_one_on_a_disk_gives(
+    reference: tuple[Path, Path, Path, int], tmp_path: Path, scheme: str
+) -> None:
     inputs, output, secret, count = reference
-    emulated: AbstractContextManager[Any] = emulators.s3() if scheme == "s3" else emulators.gcs()
-    with emulated as cloud:
-        store, root = cloud.store, cloud.root
-        for path in inputs.rglob("*"):
-            if path.is_file():
-                store.write_atomic(f"{root}/in/{path.relative_to(inputs)}", path.read_bytes())
-        env = {f"FSSPEC_{scheme.upper()}": json.dumps(dict(store.options[scheme])), "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
+    with emulated(scheme, tmp_path) as cloud:
+        put(cloud, inputs)
         dice = random.Random(5)
-        cloud.proxy.fail(*["503"] * 100_000, match=lambda method, path: dice.random() < 0.1)
-        said = runs.deid(f"{root}/in", f"{root}/out", secret, env=env)
+        faults = [dice.choice(FAULTS[scheme]) for _ in range(100_000)]
+        cloud.proxy.fail(*faults, match=lambda method, path: dice.random() < 0.1)
+        said = runs.deid(f"{cloud.root}/in", f"{cloud.root}/out", secret, env=environment(cloud))
+        assert len(cloud.proxy.faults) < len(faults)
         cloud.proxy.fail()
         assert f"{count} inputs:" in said
         assert ", 0 unaccounted for" in said
-        found = {source.uri.removeprefix(f"{root}/out/"): source for source in store.list_files(f"{root}/out/instances")}
-        assert {name: store.read_all(source.uri) for name, source in found.items()} == runs.tree(output)
-        again = runs.deid(f"{root}/in", f"{root}/out", secret, env=env)
+        assert saved(cloud) == runs.tree(output)
+        again = runs.deid(f"{cloud.root}/in", f"{cloud.root}/out", secret, env=environment(cloud))
         assert f"{count} inputs ({count} of them by an earlier run)" in again
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_credentials_that_expire_end_the_run_with_a_message_and_a_rerun_finishes_it(
+    tmp_path: Path, secret_file: Path, scheme: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.series(tmp_path / "in", 12)
+    (tmp_path / "quick.yaml").write_text("name: quick\npixels: {mode: REDACT_NO_TEXT}\n")
+    with emulated(scheme, tmp_path) as cloud:
+        put(cloud, tmp_path / "in")
+        monkeypatch.setitem(fsspec.config.conf, scheme, dict(cloud.store.options[scheme]))
+        for name, value in environment(cloud).items():
+            monkeypatch.setenv(name, value)  # for processes of the run
+        command = runs.command(f"{cloud.root}/in", f"{cloud.root}/out", secret_file, config=str(tmp_path / "quick.yaml"))[3:]
+        uploads = itertools.count()
+        expired = threading.Event()
+
+        def refuses(method: str, path: str) -> bool:
+            """From the sixth file on, nothing is allowed any more."""
+            if method in ("PUT", "POST") and "out%2Finstances" in quote(path, safe="%") and next(uploads) == 5:
+                expired.set()
+            return expired.is_set()
+
+        cloud.proxy.fail(*["expired"] * 100_000, match=refuses)
+        assert main(command) != 0
+        assert expired.is_set()
+        cloud.proxy.fail()
+        said = "".join(capfd.readouterr())
+        assert "renew them, and run the same command again" in said
+        assert "Traceback" not in said
+        for lease in list(cloud.store.list_files(f"{cloud.root}/out/restricted/leases")):
+            cloud.store.delete(lease.uri)  # a run that may not write cannot give it back; it ends with the process, or after minutes
+        assert main(command) == 0
+        assert len(saved(cloud)) == 12
+        rows = [row for source in cloud.store.list_files(f"{cloud.root}/out/audit/instances") for row in statuses(cloud, source.uri)]
+        assert rows == ["saved"] * 12
+
+
+def statuses(cloud: Emulated, uri: str) -> list[str]:
+    return list(pq.read_table(pa.BufferReader(cloud.store.read_all(uri)))["status"].to_pylist())
