@@ -90,7 +90,7 @@ def proxy(upstream: str, *, emulate_preconditions: bool = False) -> Iterator[Pro
             if fault == "lost":
                 self._reset()
                 return
-            if fault == "cut":
+            if fault == "cut" and self.command == "GET":
                 self._cut(answer, data)
                 return
             self._answer(answer.status, [(k, v) for k, v in answer.getheaders() if k.lower() not in _HOP], data, answer)
