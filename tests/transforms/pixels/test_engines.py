@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from transforms.errors import ConfigError
-from transforms.pixels.engines import rapidocr_engine, registry, tesseract
+from transforms.pixels.engines import paddle, rapidocr_engine, registry, tesseract
 from transforms.pixels.engines.base import TextEngine
-from transforms.pixels.engines.paddle import regions, upright
+from transforms.pixels.engines.paddle import Tensor, regions, upright
 from transforms.policy import PixelMode, PixelsPolicy
 
 AVAILABLE = [name for name in ("rapidocr-openvino", "rapidocr-onnxruntime") if registry.reason(name) is None]
@@ -87,3 +87,21 @@ def test_regions_grow_to_cover_the_glyphs() -> None:
 def test_upright_orders_the_corners() -> None:
     square = np.array([(10, 10), (0, 0), (10, 0), (0, 10)], np.float32)
     assert upright(square).tolist() == [[0, 0], [10, 0], [10, 10], [0, 10]]
+
+
+def test_lines_of_a_batch_are_bounded_in_width() -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def network(tensor: Tensor) -> Tensor:
+        shapes.append(tensor.shape)
+        probabilities = np.zeros((tensor.shape[0], 4, 3), np.float32)
+        probabilities[:, 0, 1] = tensor[:, 0, 24, 4]
+        return probabilities
+
+    widths = [1500, 40, 900, 200, 1500, 60]
+    crops = [np.full((48, width, 3), 128 + 10 * index, np.uint8) for index, width in enumerate(widths)]
+    readings = paddle.PaddleModels("fake", network, network, ["a"]).read(crops)
+    assert all(n == 1 or n * w <= paddle.BATCH_WIDTH for n, _, _, w in shapes)
+    scores = [reading.score for reading in readings]
+    assert len(scores) == len(crops)
+    assert scores == sorted(scores)

@@ -27,6 +27,8 @@ LINE_HEIGHT = 48
 MAX_LINE_WIDTH = 1920
 WIDTH_STEP = 32
 BATCH = 8
+BATCH_WIDTH = 2048
+"""Columns of all lines of a batch: a reading takes 72 kB for each 8 of them, most of it for characters that are not there."""
 
 
 class PaddleModels:
@@ -56,8 +58,10 @@ class PaddleModels:
         lines = [_line(crop) for crop in crops]
         order = sorted(range(len(lines)), key=lambda index: lines[index].shape[2])
         readings: list[Reading] = [Reading("", 0.0)] * len(lines)
-        for start in range(0, len(order), BATCH):
-            group = order[start : start + BATCH]
+        while order:
+            widths = (lines[index].shape[2] for index in order[:BATCH])
+            fitting = sum(count * width <= BATCH_WIDTH for count, width in enumerate(widths, 1))
+            group, order = order[: max(fitting, 1)], order[max(fitting, 1) :]
             width = max(lines[index].shape[2] for index in group)
             batch = np.zeros((len(group), 3, LINE_HEIGHT, width), np.float32)
             for row, index in enumerate(group):

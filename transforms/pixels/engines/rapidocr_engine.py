@@ -72,6 +72,8 @@ def load_onnxruntime() -> TextEngine:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # A plan of memory for each shape of a sheet would be made, kept, and hardly used again.
+    options.enable_mem_pattern = False
     preferred = ("CUDAExecutionProvider", "CPUExecutionProvider")
     providers = [name for name in preferred if name in onnxruntime.get_available_providers()]
 
