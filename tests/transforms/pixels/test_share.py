@@ -84,6 +84,17 @@ def test_a_place_is_not_hidden_where_its_text_is_not() -> None:
     assert results[1].changed_frames == ()
 
 
+def test_a_short_line_within_a_large_place_without_text_is_news() -> None:
+    grey = np.random.default_rng(3).normal(500, 10, (120, 400)).astype(np.float32)
+    grey[::6] += 400  # a grating that OCR finds no text in
+    place = share.Place.of(grey, Box(0, 0, 400, 120), None, 0)
+    later = grey + np.random.default_rng(4).normal(0, 10, grey.shape).astype(np.float32)
+    assert place.on(later)
+    glyphs = np.zeros(grey.shape, np.uint8)
+    cv2.putText(glyphs, "DOE J", (170, 64), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (255,), 1)
+    assert not place.on(np.where(glyphs > 0, np.float32(1400), later))
+
+
 @pytest.mark.parametrize("frames", [60])
 def test_a_cine_with_static_text_costs_little(frames: int) -> None:
     rng = np.random.default_rng(3)
