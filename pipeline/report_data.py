@@ -40,6 +40,7 @@ REASONS = {
     "verify_failed": "the result did not read back as it should",
     "output_conflict": "the output already holds another file of this name",
     "write_failed": "the result could not be written; a rerun tries again",
+    "worker_killed": "its process died of it, together with others and alone: out of memory, or ended by a decoder; not tried again",
     "internal": "an unexpected failure; a rerun tries again",
 }
 """Each code of `transforms.errors.Code` in plain words."""

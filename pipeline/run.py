@@ -19,7 +19,7 @@ from pipeline.secret import resolve
 from pipeline.settings import Settings
 from pipeline.silence import silence
 from pipeline.watch import Watch
-from transforms.errors import DeidError
+from transforms.errors import ConfigError, DeidError
 from transforms.pixels.engines.registry import check_engine
 from transforms.tags.identity import Identity
 from transforms.tags.table import EDITIONS
@@ -69,6 +69,8 @@ def execute(settings: Settings) -> Summary:
     watch = Watch(run_id, settings.log, settings.store, settings.output, profile=settings.profile, worker="driver")
     try:
         return _execute(settings, run_id, watch)
+    except ConfigError:
+        raise  # its message says all
     except DeidError as exc:
         watch.events.event(logging.ERROR, "run.failed", code=str(exc.code))
         raise

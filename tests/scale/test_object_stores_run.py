@@ -65,7 +65,7 @@ def test_a_run_in_an_object_store_gives_what_one_on_a_disk_gives(
         assert f"{count} inputs ({count} of them by an earlier run)" in again
 
 
-@pytest.mark.parametrize("scheme", ["s3", "gs"])
+@pytest.mark.parametrize("scheme", ["s3"])
 def test_credentials_that_expire_end_the_run_with_a_message_and_a_rerun_finishes_it(
     tmp_path: Path, secret_file: Path, scheme: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
