@@ -19,9 +19,12 @@ from pipeline.cli import main
 from tests.end_to_end import archive
 from tests.scale import cluster, runs
 
-DEPTH = len(psutil.Process().parents())
-"""Of this process; the driver is one deeper, the process of the job two, its workers three."""
 NO_OCR = "name: quick\npixels: {mode: REDACT_NO_TEXT}\n"
+
+
+def generation(process: psutil.Process) -> int:
+    """How far below this process: 1 is the driver, 2 the process of the job, 3 its workers. The shell above may end meanwhile."""
+    return len(process.parents()) - len(psutil.Process().parents())
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def kill_one_worker(command: list[str], output: Path, is_worker: Callable[[psuti
 def test_a_killed_beam_worker_does_not_stop_the_run(tmp_path: Path, secret_file: Path, quick: str) -> None:
     archive.series(tmp_path / "in", 90)
     command = runs.command(tmp_path / "in", tmp_path / "out", secret_file, "--workers", "2", config=quick)
-    status, said = kill_one_worker(command, tmp_path / "out", lambda process: len(process.parents()) == DEPTH + 3)
+    status, said = kill_one_worker(command, tmp_path / "out", lambda process: generation(process) == 3)
     assert status == 0, said[-2000:]
     assert "90 inputs: 90 saved" in said
     assert len(runs.rows(tmp_path / "out", "audit/instances")) == 90
@@ -137,7 +140,7 @@ def test_a_killed_driver_leaves_no_process_behind(tmp_path: Path, secret_file: P
         assert time.monotonic() < deadline
         time.sleep(0.02)
     started = psutil.Process(process.pid).children(recursive=True)
-    assert sum(len(child.parents()) == DEPTH + 3 for child in started) >= 2
+    assert sum(generation(child) == 3 for child in started) >= 2
     process.kill()
     process.wait()
     _, left = psutil.wait_procs(started, timeout=15)
