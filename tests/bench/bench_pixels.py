@@ -1,6 +1,6 @@
 """The goals for pixels, each with its figure and whether it is reached: ours beside three peers, in one run, one OCR thread.
 
-    python -m tests.bench.bench_pixels                    about five minutes on a free core
+    python -m tests.bench.bench_pixels                    about nine minutes on a core
     python -m tests.bench.bench_pixels --synth 200 --clean 289 --all-encodings
 
 Files: a corpus with ``burned_in_truth.json`` and ``manifest.csv`` ($DICOM_DEID_CORPUS, or --corpus), each image with text in one of its
