@@ -53,9 +53,11 @@ def gcs() -> Iterator[Emulated]:
     port = _open_port()
     server = emulator.create_server("127.0.0.1", port, in_memory=True)
     server.start()
-    with proxy(f"http://127.0.0.1:{port}", emulate_preconditions=True) as front:
-        yield _bucket("gs", {"endpoint_url": front.url, "token": "anon", "project": "test"}, front)
-    server.stop()
+    try:
+        with proxy(f"http://127.0.0.1:{port}", emulate_preconditions=True) as front:
+            yield _bucket("gs", {"endpoint_url": front.url, "token": "anon", "project": "test"}, front)
+    finally:
+        server.stop()  # its thread would keep the process of the tests from ending
 
 
 @contextmanager
