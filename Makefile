@@ -9,6 +9,8 @@ AIRFLOW := .venv-airflow
 BIN := $(VENV)/bin
 UV := 0.13.8
 export UV_LINK_MODE ?= copy
+# Without it every process of a machine that writes no bytecode compiles all libraries again: seconds of each start.
+export UV_COMPILE_BYTECODE ?= 1
 
 .PHONY: demo test lint lock bench airflow clean
 
