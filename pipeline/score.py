@@ -89,6 +89,8 @@ def score_file(run: Run, name: str, boxes: tuple[TextBox, ...]) -> FileScore:
 def compare(source: Dataset, target: Dataset, boxes: tuple[TextBox, ...]) -> tuple[tuple[bool, ...], float, bool]:
     """Hidden in every frame it stands in, per box; the worst frame's over-redaction; whether any frame changed.
 
+    Frames that the truth says nothing about are not scored.
+
     Raises:
         DeidError: undecodable pixels or another shape.
     """
@@ -100,6 +102,8 @@ def compare(source: Dataset, target: Dataset, boxes: tuple[TextBox, ...]) -> tup
         if before is None or after is None:
             raise DeidError(Code.PIXELS_INCONSISTENT, "the redacted image has another number of frames than the original")
         here = [number for number, box in enumerate(boxes) if not box.plane and box.frame <= frame < box.frame + box.frames]
+        if not here and any(box.alone for box in boxes):
+            continue
         score = score_pixels(before, after, [boxes[number] for number in here], [boxes[number].ink for number in here])
         for number, is_hidden in zip(here, score.hidden, strict=True):
             hidden[number] &= is_hidden

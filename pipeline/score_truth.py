@@ -19,7 +19,10 @@ from transforms.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class TextBox:
-    """A piece of text that stands in ``frames`` consecutive frames from ``frame`` on, or in the overlay plane of group ``plane``."""
+    """A piece of text that stands in ``frames`` consecutive frames from ``frame`` on, or in the overlay plane of group ``plane``.
+
+    ``alone``: the truth is about this frame, and says nothing of what stands in others.
+    """
 
     x: int
     y: int
@@ -32,6 +35,7 @@ class TextBox:
     legible: str = "yes"
     look: str = "plain"
     plane: int = 0
+    alone: bool = False
     ink: Mask | None = field(default=None, repr=False, compare=False)
 
 
@@ -39,7 +43,8 @@ def read_truth(path: Path) -> dict[str, tuple[TextBox, ...]]:
     """Boxes by file, for the files whose text is known; none at all means that the image is known to hold no text.
 
     Two shapes are read: ``{file: {"frame": 0, "boxes": [{text, x, y, w, h, is_phi, …}], "ink": "x.npz"}}`` and Presidio's
-    ``{file: [{label, left, top, width, height}]}``, in which every box identifies.
+    ``{file: [{label, left, top, width, height}]}``, in which every box identifies. Where only
+    the entry names a frame, and not its boxes, it is about that frame alone.
 
     Raises:
         ConfigError: the file has neither shape.
@@ -103,6 +108,7 @@ def _ours(entry: dict[str, Any], folder: Path) -> tuple[TextBox, ...]:
             legible=str(box.get("legible", "yes")),
             look=_look(box),
             plane=int(box.get("plane", 0)),
+            alone="frame" in entry and "frame" not in box,
             ink=ink.get(f"arr_{number}"),
         )
         for number, box in enumerate([*entry["boxes"], *overlay])

@@ -37,8 +37,9 @@ CHUNK = 32
 
 def measure(tally: Tally, redact: Redact, dataset: Any, file: File, label: str) -> None:
     """One file through one method."""
-    phi = [number for number, box in enumerate(file.boxes) if box.is_phi]
-    labels = [number for number, box in enumerate(file.boxes) if not box.is_phi and box.entity_type in ("", "TECHNICAL")]
+    legible = [(number, box) for number, box in enumerate(file.boxes) if box.legible == "yes"]
+    phi = [number for number, box in legible if box.is_phi]
+    labels = [number for number, box in legible if not box.is_phi and box.entity_type in ("", "TECHNICAL")]
     frames = int(dataset.get("NumberOfFrames") or 1)
     tally.phi += len(phi)
     tally.labels += len(labels)

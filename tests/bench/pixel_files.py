@@ -39,8 +39,8 @@ def corpus_files(folder: Path, clean: int, seed: int, *, all_encodings: bool) ->
     with (folder / "manifest.csv").open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             name = row["relpath"]
-            boxes = tuple(box for box in truth.get(name, ()) if box.legible == "yes" and not box.plane)
-            if row["decodes"] == "yes" and boxes:
+            boxes = tuple(box for box in truth.get(name, ()) if not box.plane)
+            if row["decodes"] == "yes" and any(box.legible == "yes" for box in boxes):
                 content = frozenset((box["text"], box["x"], box["y"]) for box in texts[name]["boxes"])
                 if all_encodings or content not in seen:
                     yield File("real", folder / name, boxes)

@@ -145,7 +145,7 @@ def test_truth_is_read_in_both_shapes(tmp_path: Path) -> None:
     ours, presidio = tmp_path / "ours.json", tmp_path / "presidio.json"
     ours.write_text(json.dumps({"a.dcm": {"frame": 2, "boxes": [{"text": "X", "x": 1, "y": 2, "w": 3, "h": 4, "is_phi": False}]}}))
     presidio.write_text(json.dumps({"a.dcm": [{"label": "X", "left": 1, "top": 2, "width": 3, "height": 4}]}))
-    assert read_truth(ours)["a.dcm"] == (TextBox(1, 2, 3, 4, is_phi=False, frame=2),)
+    assert read_truth(ours)["a.dcm"] == (TextBox(1, 2, 3, 4, is_phi=False, frame=2, alone=True),)
     assert read_truth(presidio)["a.dcm"] == (TextBox(1, 2, 3, 4, is_phi=True),)
     presidio.write_text('{"a.dcm": [{"left": 1}]}')
     with pytest.raises(ConfigError, match=r"expected boxes"):
@@ -215,3 +215,14 @@ def test_text_that_returns_in_one_frame_is_not_hidden(tmp_path: Path) -> None:
     target.PixelData = frames.tobytes()
     hidden = score.compare(source, target, boxes)[0]
     assert [not (box.frame <= 2 < box.frame + box.frames) for box in boxes] == list(hidden)
+
+
+def test_frames_that_the_truth_says_nothing_about_are_not_scored(tmp_path: Path) -> None:
+    make_archive(None, tmp_path, count=0, cines=1, slices=4, encoding="explicit")
+    (name, _), *_ = read_truth(tmp_path / "truth.json").items()
+    source, target = pydicom.dcmread(tmp_path / "dicom" / name), pydicom.dcmread(tmp_path / "dicom" / name)
+    frames = source.pixel_array.copy()
+    frames[1:] = 0
+    target.PixelData = frames.tobytes()
+    assert score.compare(source, target, (TextBox(0, 0, 4, 4, is_phi=True, alone=True),))[1] == 0
+    assert score.compare(source, target, (TextBox(0, 0, 4, 4, is_phi=True),))[1] > 0
