@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import fsspec
 
-from pipeline import local_disk
+from pipeline import local_disk, versioned
 from pipeline.listing import walk_objects
 from pipeline.retry import call_with_retries, is_expired, is_refused, reason
 from pipeline.uri import canonical as canonical
@@ -40,6 +40,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 _LOOK_UP_SECONDS = 60.0
 _looked_up: dict[str, float] = {}
 _REFUSED = "; the store refuses the credentials or the right to this: renew them, and run the same command again"
+_ANOTHER = "the object is not the one that was listed, though as large"
 _RETRYING = frozenset({"abfs", "gs"})  # their libraries retry with growing pauses, which cannot be turned off; two loops would multiply
 _RANGE_BYTES = 16 * 1024**2
 _IN_PARTS: dict[str, dict[str, Any]] = {
@@ -47,7 +48,6 @@ _IN_PARTS: dict[str, dict[str, Any]] = {
     "gs": {"chunksize": 16 * 1024**2},
     "abfs": {"max_concurrency": 2},
 }
-_VERSION = ("generation", "ETag", "etag", "mtime", "last_modified", "LastModified", "created")
 
 for _name in ("adlfs", "aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "s3fs"):
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)  # they log the names of files, which may be names of people
@@ -95,10 +95,7 @@ class Store:
         Raises:
             DeidError: READ_FAILED.
         """
-        path = local_path(uri)
-        if path is not None:
-            return int(self._read(uri, lambda: Path(path).stat().st_size))
-        return int(self._read(uri, lambda: self.filesystem(uri).info(canonical(uri))["size"]))
+        return self._state(uri)[0]
 
     def version(self, uri: str) -> str:
         """What changes when a file does, as `list_files` gives it: generation or ETag, on a local disk the time of change; '' if unknown.
@@ -106,10 +103,7 @@ class Store:
         Raises:
             DeidError: READ_FAILED.
         """
-        path = local_path(uri)
-        if path is not None:
-            return self._read(uri, lambda: str(Path(path).stat().st_mtime_ns))
-        return self._read(uri, lambda: version_of(self.filesystem(uri).info(canonical(uri))))
+        return self._state(uri)[1]
 
     def exists(self, uri: str) -> bool:
         """Whether a file or folder is there; a fault is an error, not a no.
@@ -143,21 +137,27 @@ class Store:
             return bytes(self._read(uri, lambda: self.filesystem(uri).cat_file(canonical(uri), start=start, end=end)))
         return self._read(uri, lambda: local_disk.read(path, start, end))
 
-    def read_all(self, uri: str, max_bytes: int | None = None, size: int | None = None) -> bytes:
-        """A whole file of at most ``max_bytes``; ``size`` is what a listing said, if it did.
+    def read_all(self, uri: str, max_bytes: int | None = None, size: int | None = None, version: str = "") -> bytes:
+        """A whole file of at most ``max_bytes``; ``size`` and ``version`` are what a listing said, if it did.
 
         Raises:
-            DeidError: READ_FAILED; TOO_LARGE; CHANGED_DURING_RUN when the file is not as large as it was said to be.
+            DeidError: READ_FAILED; TOO_LARGE; CHANGED_DURING_RUN when the file is not the one that it was said to be.
         """
         expected = self.size(uri) if size is None else size
         if max_bytes is not None and expected > max_bytes:
             raise DeidError(Code.TOO_LARGE, f"{expected} bytes, the limit is {max_bytes}")
-        data = self.read_range(uri, 0, expected + 1) if expected else b""
+        if version and expected and local_path(uri) is None:
+            data, found = self._read(uri, lambda: versioned.read(self.filesystem(uri), canonical(uri), expected + 1))
+        else:
+            data = self.read_range(uri, 0, expected + 1) if expected else b""
+            found = self.version(uri) if version else ""
         if len(data) != expected:
             raise DeidError(Code.CHANGED_DURING_RUN, f"expected {expected} bytes, found {'more' if len(data) > expected else len(data)}")
+        if found != version:
+            raise DeidError(Code.CHANGED_DURING_RUN, _ANOTHER)
         return data
 
-    def read_spooled(self, uri: str, max_bytes: int, size: int | None = None) -> Spool:
+    def read_spooled(self, uri: str, max_bytes: int, size: int | None = None, version: str = "") -> Spool:
         """`read_all` to the local disk, by ranges, so that memory holds but one of them.
 
         Raises:
@@ -171,18 +171,20 @@ class Store:
         spool = Spool()
         for start in range(0, expected, _RANGE_BYTES):
             spool.write(self.read_range(uri, start, min(start + _RANGE_BYTES, expected)))
-        if len(spool) != expected or before[0] != expected or self._state(uri) != before:
-            raise DeidError(Code.CHANGED_DURING_RUN, f"expected {expected} bytes, found {len(spool)} of {before[0]}, or others by now")
+        if len(spool) != expected or before[0] != expected:
+            raise DeidError(Code.CHANGED_DURING_RUN, f"expected {expected} bytes, found {len(spool)} of {before[0]}")
+        if (version and before[1] != version) or self._state(uri) != before:
+            raise DeidError(Code.CHANGED_DURING_RUN, _ANOTHER)
         return spool
 
     def _state(self, uri: str) -> tuple[int, str]:
-        """Size of a file, and what its store says of its version."""
+        """Size and version of a file."""
         path = local_path(uri)
         if path is not None:
-            status = self._read(uri, lambda: Path(path).stat())
+            status = self._read(uri, lambda: os.stat(path))  # noqa: PTH116
             return status.st_size, str(status.st_mtime_ns)
         info = self._read(uri, lambda: self.filesystem(uri).info(canonical(uri)))
-        return int(info["size"]), "|".join(str(info.get(name, "")) for name in _VERSION)
+        return int(info["size"]), version_of(info)
 
     def write_atomic(self, uri: str, data: Bytes) -> None:
         """Write a file so that it is never visible in part: rename on a local file system, one upload in an object store.

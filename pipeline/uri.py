@@ -11,6 +11,7 @@ from transforms.errors import Code, DeidError
 
 _ALIASES = {"gcs": "gs", "s3a": "s3", "s3n": "s3", "abfss": "abfs", "az": "abfs"}
 _MAX_PART_BYTES = 255
+_VERSION = ("generation", "ETag", "etag", "mtime", "last_modified", "LastModified", "created")
 
 
 def canonical(uri: str) -> str:
@@ -45,7 +46,7 @@ def local_path(uri: str) -> str | None:
 
 def version_of(entry: Mapping[str, Any]) -> str:
     """What an object store says of an object's version, in a listing or when asked for the object; '' when it says nothing."""
-    return next((str(entry[name]).strip('"') for name in ("generation", "ETag", "etag") if entry.get(name)), "")
+    return next((str(entry[name]).strip('"') for name in _VERSION if entry.get(name)), "")
 
 
 def join(uri: str, *parts: str) -> str:

@@ -44,16 +44,13 @@ class InstanceStore(Protocol):
     def size(self, uri: str) -> int:
         """Bytes of an object."""
 
-    def version(self, uri: str) -> str:
-        """What changes when an object does; '' if unknown."""
-
     def read_range(self, uri: str, start: int, end: int) -> bytes:
         """Bytes ``start`` to ``end``, fewer at the end of the object."""
 
-    def read_all(self, uri: str, max_bytes: int | None = None, size: int | None = None) -> bytes:
-        """The whole object; DeidError when it is larger than ``max_bytes``, or not of the ``size`` that was listed."""
+    def read_all(self, uri: str, max_bytes: int | None = None, size: int | None = None, version: str = "") -> bytes:
+        """The whole object; DeidError when it is larger than ``max_bytes``, or not of the ``size`` and ``version`` that were listed."""
 
-    def read_spooled(self, uri: str, max_bytes: int, size: int | None = None) -> Spool:
+    def read_spooled(self, uri: str, max_bytes: int, size: int | None = None, version: str = "") -> Spool:
         """The same, on the local disk."""
 
     def write_if_absent(self, uri: str, data: Bytes) -> bool:
@@ -223,10 +220,7 @@ class Deidentifier:
         held = self._held + header.size <= limits.chunk_bytes
         self._held += header.size if held else 0
         read = self._store.read_all if held else self._store.read_spooled
-        data = read(header.uri, limits.max_instance_bytes, header.size)
-        if header.version and self._store.version(header.uri) != header.version:
-            raise DeidError(Code.CHANGED_DURING_RUN, "the object is not the one that was listed, though as large")
-        work.dataset = read_instance(data, limits)
+        work.dataset = read_instance(read(header.uri, limits.max_instance_bytes, header.size, header.version), limits)
         complete_identity(work.dataset, header)
         work.known = self.pii.known([work.dataset])
         rows, columns = work.dataset.get("Rows"), work.dataset.get("Columns")

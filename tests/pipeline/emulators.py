@@ -54,7 +54,7 @@ def gcs() -> Iterator[Emulated]:
     server = emulator.create_server("127.0.0.1", port, in_memory=True)
     server.start()
     try:
-        with proxy(f"http://127.0.0.1:{port}", emulate_preconditions=True) as front:
+        with proxy(f"http://127.0.0.1:{port}", as_google=True) as front:
             yield _bucket("gs", {"endpoint_url": front.url, "token": "anon", "project": "test"}, front)
     finally:
         server.stop()  # its thread would keep the process of the tests from ending

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import socket
 import struct
@@ -43,12 +44,13 @@ class Proxy:
 
 
 @contextmanager
-def proxy(upstream: str, *, emulate_preconditions: bool = False) -> Iterator[Proxy]:
+def proxy(upstream: str, *, as_google: bool = False) -> Iterator[Proxy]:
     """Run a proxy in front of ``upstream``.
 
     Args:
         upstream: URL of the emulator.
-        emulate_preconditions: refuse an upload with ifGenerationMatch=0 when the object is there, as Google does and its emulator does not.
+        as_google: do what Google does and its emulator does not: refuse an upload with ifGenerationMatch=0 when the object is there, and
+            say the generation of what is downloaded.
     """
     target = urlsplit(upstream)
     state: Proxy
@@ -79,7 +81,7 @@ def proxy(upstream: str, *, emulate_preconditions: bool = False) -> Iterator[Pro
                 self._answer(int(fault), [("Content-Type", "text/plain"), ("Retry-After", "0")], b"busy")
                 return
             connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=30)
-            if emulate_preconditions and self._exists(connection, body):
+            if as_google and self._exists(connection, body):
                 self._answer(412, [], b"{}")
                 return
             headers = {name: value for name, value in self.headers.items() if name.lower() not in ("transfer-encoding", "content-length")}
@@ -93,7 +95,11 @@ def proxy(upstream: str, *, emulate_preconditions: bool = False) -> Iterator[Pro
             if fault == "cut" and self.command == "GET":
                 self._cut(answer, data)
                 return
-            self._answer(answer.status, [(k, v) for k, v in answer.getheaders() if k.lower() not in _HOP], data, answer)
+            said = [(k, v) for k, v in answer.getheaders() if k.lower() not in _HOP]
+            if as_google and self.command == "GET" and self.path.startswith("/download/") and answer.status in (200, 206):
+                connection.request("GET", urlsplit(self.path).path.removeprefix("/download"))
+                said.append(("x-goog-generation", str(json.loads(connection.getresponse().read())["generation"])))
+            self._answer(answer.status, said, data, answer)
 
         do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = handle_any
 

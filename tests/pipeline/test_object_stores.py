@@ -69,6 +69,27 @@ def test_a_version_is_the_same_until_the_object_changes(cloud: Emulated, file: s
     assert cloud.store.version(file) == listed() != first
 
 
+def test_a_whole_object_and_its_version_are_one_request(cloud: Emulated, file: str) -> None:
+    version = cloud.store.version(file)
+    cloud.proxy.fail()
+    assert cloud.store.read_all(file, 200, 200, version) == bytes(range(200))
+    assert [entry[2] for entry in cloud.proxy.requests] == ["bytes=0-200"]
+    cloud.store.write_atomic(file, bytes(200))
+    for read in (cloud.store.read_all, cloud.store.read_spooled):
+        with pytest.raises(DeidError, match="not the one that was listed") as raised:
+            read(file, 200, 200, version)
+        assert raised.value.code == Code.CHANGED_DURING_RUN
+
+
+@pytest.mark.parametrize("fault", ["503", "reset", "cut"])
+def test_a_versioned_read_outlives_a_passing_fault(cloud: Emulated, file: str, fault: str) -> None:
+    if cloud.root.startswith("abfs") and fault != "reset":
+        pytest.skip("the Azure library waits 15 seconds before it tries again")
+    version = cloud.store.version(file)
+    cloud.proxy.fail(fault)
+    assert cloud.store.read_all(file, 200, 200, version) == bytes(range(200))
+
+
 def test_an_empty_object_is_a_file(cloud: Emulated) -> None:
     uri = join(cloud.root, "files", "empty")
     cloud.store.write_atomic(uri, b"")
