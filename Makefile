@@ -1,5 +1,6 @@
 # make demo   de-identify a small archive and query its audit
 # make test   the tests
+# make azurite   the emulator of Azure for the tests, which skip without it (npm, 0.2 GB)
 # make bench  the benchmarks beside their peers; BENCH="tags text" chooses
 # make airflow   the DAGs of configs/airflow, in an Airflow of their own (0.5 GB)
 # All create their environment on their first call and are quick afterwards.
@@ -8,11 +9,12 @@ VENV := .venv
 AIRFLOW := .venv-airflow
 BIN := $(VENV)/bin
 UV := 0.13.8
+AZURITE := 3.35.0
 export UV_LINK_MODE ?= copy
 # Without it every process of a machine that writes no bytecode compiles all libraries again: seconds of each start.
 export UV_COMPILE_BYTECODE ?= 1
 
-.PHONY: demo test lint lock bench airflow clean
+.PHONY: demo test lint lock bench airflow azurite clean
 
 # pydicom's bundled files, a third of them not DICOM or broken on purpose, and 24 images with a patient's identity burned in.
 demo: $(VENV)/.demo demo/archive
@@ -27,7 +29,9 @@ demo/archive:
 	@mkdir demo/.archive && mv demo/bundled demo/synth/dicom demo/.archive && mv demo/.archive demo/archive
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest
+	@PATH="$(CURDIR)/$(VENV)/azurite/node_modules/.bin:$$PATH" $(BIN)/python -m pytest
+
+azurite: $(VENV)/.azurite-$(AZURITE)
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .
@@ -52,6 +56,10 @@ $(VENV)/.demo: setup.py requirements.txt $(VENV)/bin/uv
 $(VENV)/.test: setup.py requirements.txt $(VENV)/bin/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[dev,spark,aws,gcp,azure,tesserocr,video]'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --target $(VENV)/readers --no-deps pandas
+	@touch $@
+
+$(VENV)/.azurite-$(AZURITE): $(VENV)/bin/uv
+	npm install --silent --no-audit --no-fund --prefix $(VENV)/azurite azurite@$(AZURITE)
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test tests/bench/overrides.txt

@@ -29,7 +29,17 @@ _NAMES = frozenset(
         "IncompleteReadError",
     }
 )
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "RequestExpired", "TokenRefreshRequired"})
+_EXPIRED = frozenset(
+    {
+        "AuthenticationFailed",  # Azure: a signature, a key or a token, expired or withdrawn
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAuthenticationInfo",
+        "InvalidToken",
+        "RequestExpired",
+        "TokenRefreshRequired",
+    }
+)
 _EXPIRED_NAMES = frozenset({"ClientAuthenticationError", "CredentialRetrievalError", "NoCredentialsError", "RefreshError"})
 _FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 

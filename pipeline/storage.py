@@ -7,6 +7,7 @@ Local paths take the operating system's calls directly: atomic writes need them,
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import os
@@ -335,5 +336,15 @@ def _defaults(scheme: str) -> dict[str, Any]:
     if scheme == "gs":
         import aiohttp  # comes with gcsfs, which takes seconds to import
 
+        _do_not_insist()
         return {"requests_timeout": aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS)}
     return _DEFAULTS.get(scheme, {})
+
+
+@functools.cache
+def _do_not_insist() -> None:
+    """Have gcsfs report refused credentials at once: it would ask five times more, for half a minute, at every request."""
+    from gcsfs import retry
+
+    may_pass = retry.is_retriable
+    retry.is_retriable = lambda exc: may_pass(exc) and (getattr(exc, "retryable", False) or not is_refused(exc))

@@ -64,7 +64,7 @@ def gcs() -> Iterator[Emulated]:
 def azure(folder: Path) -> Iterator[Emulated]:
     program = shutil.which("azurite-blob")
     if program is None:
-        pytest.skip("azurite is not installed (npm install -g azurite)")
+        pytest.skip("azurite is not installed (make azurite)")
     port = _open_port()
     command = [program, "--silent", "--skipApiVersionCheck", "--disableTelemetry", "--blobPort", str(port), "--location", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:

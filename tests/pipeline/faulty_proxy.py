@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 Fault = str
 """A status such as '503'; 'reset' before the request is forwarded; 'lost': forwarded, and the answer is not delivered; 'cut': half of the
-answer, then the connection ends; 'slow': nothing for `SLOW_SECONDS`; 'expired': what S3 and Google say to a token that is too old."""
+answer, then the connection ends; 'slow': nothing for `SLOW_SECONDS`; 'expired': what the store says to a token that is too old."""
 SLOW_SECONDS = 3.0
 
 
@@ -66,16 +66,16 @@ def proxy(upstream: str, *, as_google: bool = False) -> Iterator[Proxy]:
             body = self._chunked() if self.headers.get("Transfer-Encoding", "") == "chunked" else self.rfile.read(length)
             state.requests.append((self.command, self.path, self.headers.get("Range") or self.headers.get("x-ms-range") or ""))
             state.headers.append(str(self.headers))
-            fault = state.faults.pop(0) if state.faults and state.match(self.command, self.path) else ""
+            fault = state.faults.pop(0) if state.faults and state.match(self.command, self.path + self._uploaded(body)) else ""
             if fault == "reset":
                 self._reset()
                 return
             if fault == "slow":
                 time.sleep(SLOW_SECONDS)
             if fault == "expired":
-                google = self.path.startswith(("/storage/", "/upload/", "/download/"))
-                body = b'{"error": {"code": 401, "message": "Invalid Credentials"}}' if google else _EXPIRED
-                self._answer(401 if google else 400, [("Content-Type", "application/json" if google else "application/xml")], body)
+                store = "azure" if "x-ms-version" in self.headers else "google" if _GOOGLE.match(self.path) else "s3"
+                status, headers, body = _EXPIRED[store]
+                self._answer(status, headers, body)
                 return
             if fault.isdecimal():
                 self._answer(int(fault), [("Content-Type", "text/plain"), ("Retry-After", "0")], b"busy")
@@ -127,13 +127,17 @@ def proxy(upstream: str, *, as_google: bool = False) -> Iterator[Proxy]:
             query = parse_qs(urlsplit(self.path).query)
             if self.command != "POST" or query.get("ifGenerationMatch") != ["0"]:
                 return False
-            named = re.search(rb'"name": *"([^"]+)"', body)
-            name = query["name"][0] if "name" in query else named.group(1).decode() if named else ""
+            name = query["name"][0] if "name" in query else self._uploaded(body)
             bucket = self.path.split("/b/")[1].split("/")[0]
             connection.request("GET", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}")
             answer = connection.getresponse()
             answer.read()
             return answer.status == 200
+
+        def _uploaded(self, body: bytes) -> str:
+            """The object that a body for Google names: such an upload does not name it in its path."""
+            named = re.search(rb'"name": *"([^"]+)"', body) if self.command == "POST" else None
+            return named.group(1).decode() if named else ""
 
         def _reset(self) -> None:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -169,5 +173,11 @@ def proxy(upstream: str, *, as_google: bool = False) -> Iterator[Proxy]:
         server.server_close()
 
 
-_EXPIRED = b"<?xml version='1.0'?><Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
+_GOOGLE = re.compile("/(storage|upload|download)/")
+_XML = b"<?xml version='1.0'?><Error><Code>%b</Code><Message>Refused.</Message></Error>"
+_EXPIRED = {
+    "azure": (403, [("Content-Type", "application/xml"), ("x-ms-error-code", "AuthenticationFailed")], _XML % b"AuthenticationFailed"),
+    "google": (401, [("Content-Type", "application/json")], b'{"error": {"code": 401, "message": "Invalid Credentials"}}'),
+    "s3": (400, [("Content-Type", "application/xml")], _XML % b"ExpiredToken"),
+}
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
