@@ -18,8 +18,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transforms.deidentify import describe
-from transforms.errors import Code, DeidError
+from transforms.errors import Code, DeidError, describe
 from transforms.outcomes import header_outcome
 from transforms.types import Chunk, Outcome, Status
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.storage import Store, local_path
@@ -174,6 +173,8 @@ def count_status(tables: Iterable[pa.Table]) -> dict[str, int]:
 
 def totals(store: Store, output: str, run_id: str) -> dict[str, float]:
     """What a run did, added up over its rows: frames, bytes, and seconds of all workers by stage; retries add nothing."""
+    import pyarrow.compute as pc  # imported late: a run that finds nothing to do has no use for it
+
     columns = [name for name in INSTANCES.names if name in TOTALS or name.startswith("seconds_")]
     sums = dict.fromkeys(columns, 0.0)
     for uri in files(store, output, "audit/instances"):

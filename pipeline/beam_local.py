@@ -22,8 +22,7 @@ from pipeline import log
 from pipeline.lean import lean_beam
 from pipeline.silence import debugging, silence
 from pipeline.worker import Job
-from transforms.deidentify import describe
-from transforms.errors import DeidError
+from transforms.errors import DeidError, describe
 from transforms.measures import Tally
 
 GRACE_SECONDS = 5.0

@@ -16,8 +16,6 @@ from pipeline.secret import SecretRef
 from pipeline.storage import Store, canonical
 from transforms.errors import ConfigError
 from transforms.policy import Policy
-from transforms.series.conditions import check
-from transforms.tags.check import check_policy
 
 RUNNERS = ("local", "dataflow", "spark", "beam-spark")
 _BEAM_NAMES = {"directrunner": "local", "fnapirunner": "local", "dataflowrunner": "dataflow", "sparkrunner": "beam-spark"}
@@ -104,8 +102,14 @@ def load_policy(path: str) -> Policy:
     except ValidationError as exc:
         raise ConfigError(f"configuration '{path}': " + "; ".join(_explain(error) for error in exc.errors())) from exc
     try:
-        check(policy.save_conditions)
-        check_policy(policy.tags)
+        if policy.save_conditions:
+            from transforms.series.conditions import check  # imported late: the data dictionary takes time, and few policies need it
+
+            check(policy.save_conditions)
+        if policy.tags.rules or policy.tags.safe_private:
+            from transforms.tags.check import check_policy
+
+            check_policy(policy.tags)
     except ConfigError as exc:
         raise ConfigError(f"configuration '{path}': {exc}") from exc
     return policy

@@ -14,10 +14,8 @@ import warnings
 from types import TracebackType
 from typing import Any
 
-from transforms.read.quiet import silence_libraries
-
 OWN_LOGGER = "dicom_deid"
-_TALKERS = ("PIL", "presidio-analyzer", "presidio_analyzer", "RapidOCR", "tldextract", "py4j", "pyspark")
+_TALKERS = ("PIL", "presidio-analyzer", "presidio_analyzer", "RapidOCR", "tldextract", "py4j", "pydicom", "pyspark")
 _plain_record = logging.getLogRecordFactory()
 
 
@@ -28,7 +26,6 @@ def debugging() -> bool:
 
 def silence() -> None:
     """Withhold what libraries say, in this whole process; idempotent. ``DICOM_DEID_DEBUG`` leaves all but the known talkers alone."""
-    silence_libraries()
     for name in _TALKERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     if debugging():

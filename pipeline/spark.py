@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from pipeline.manifest import read_shard
 from pipeline.storage import Store
 from transforms.buffer import OutcomeBuffer
-from transforms.deidentify import Deidentifier, describe
-from transforms.errors import ConfigError, DeidError
+from transforms.errors import ConfigError, DeidError, describe
 from transforms.measures import Tally, of_outcome
 from transforms.series.aggregate import series_key
 from transforms.types import Chunk, Header, Outcome
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from transforms.deidentify import Deidentifier
 
 T = TypeVar("T")
 S = TypeVar("S")

@@ -18,9 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-import fsspec
-
-from pipeline import local_disk, versioned
+from pipeline import local_disk
 from pipeline.listing import walk_objects
 from pipeline.retry import call_with_retries, is_expired, is_refused, reason
 from pipeline.uri import canonical as canonical
@@ -79,6 +77,8 @@ class Store:
         Raises:
             ConfigError: the scheme is unknown or its library is not installed.
         """
+        import fsspec  # imported late: local files need none of it
+
         scheme = canonical(uri).partition("://")[0]
         try:
             from_url = fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(uri)
@@ -148,6 +148,8 @@ class Store:
         if max_bytes is not None and expected > max_bytes:
             raise DeidError(Code.TOO_LARGE, f"{expected} bytes, the limit is {max_bytes}")
         if version and expected and local_path(uri) is None:
+            from pipeline import versioned
+
             data, found = self._read(uri, lambda: versioned.read(self.filesystem(uri), canonical(uri), expected + 1))
         else:
             data = self.read_range(uri, 0, expected + 1) if expected else b""
@@ -326,6 +328,8 @@ def _look_up_again(scheme: str) -> bool:
     now = time.monotonic()
     if now - _looked_up.get(scheme, -math.inf) < _LOOK_UP_SECONDS:
         return False
+    import fsspec
+
     _looked_up[scheme] = now
     fsspec.get_filesystem_class(scheme).clear_instance_cache()
     return True

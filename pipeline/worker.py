@@ -6,19 +6,22 @@ import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipeline import log
-from pipeline.apart import Apart
 from pipeline.audit import AuditWriter
 from pipeline.secret import SecretRef, resolve
 from pipeline.silence import silence
 from pipeline.storage import Store
 from pipeline.watch import Watch
-from transforms.deidentify import Deidentifier, describe
-from transforms.errors import DeidError
+from transforms.errors import DeidError, describe
 from transforms.policy import Policy
 from transforms.tags.identity import Identity
 from transforms.types import Outcome
+
+if TYPE_CHECKING:
+    from pipeline.apart import Apart
+    from transforms.deidentify import Deidentifier
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Job:
 
 @functools.lru_cache(maxsize=1)
 def _open(job: Job) -> tuple[Deidentifier, Watch]:
+    from transforms.deidentify import Deidentifier  # imported late: a driver needs neither decoders nor models
+
     silence()
     log.attach(job.log, job.progress)
     watch = Watch(job.run_id, job.log, job.store, job.output, progress=job.progress, profile=job.profile)
@@ -78,4 +83,6 @@ def _open(job: Job) -> tuple[Deidentifier, Watch]:
 
 @functools.lru_cache(maxsize=1)
 def _open_apart(job: Job) -> Apart:
+    from pipeline.apart import Apart
+
     return Apart(job)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,10 @@ def test_the_rule_can_fail() -> None:
     assert not allowed("transforms.read.header", "apache_beam")
     assert not allowed("transforms.deidentify", "pipeline.storage")
     assert allowed("transforms.beam.write", "transforms.deidentify")
+
+
+def test_a_driver_imports_nothing_that_only_workers_need() -> None:
+    late = {"apache_beam", "fsspec", "onnxruntime", "presidio_analyzer", "pydicom", "pyspark", "transforms.deidentify"}
+    command = [sys.executable, "-c", "import sys, pipeline.commands.run; print(*sys.modules)"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not late & set(done.stdout.split())

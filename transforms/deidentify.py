@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pydicom
 
-from transforms.errors import Code, DeidError
+from transforms.errors import Code, DeidError, describe
 from transforms.measures import Measure, of_header
 from transforms.observer import Observer
 from transforms.outcomes import header_outcome, work_outcome
@@ -310,13 +310,6 @@ def find_leaks(encoded: Bytes, policy: Policy, known: Known | None, uids: Iterab
         identifiers += () if tags.retain_device_identity else known.stations
     keeps = frozenset[str]() if tags.private == "remove" else frozenset({"private"})
     return scan(encoded, identifiers, keeps=keeps, allowed=kept_tags(tags))
-
-
-def describe(exc: Exception) -> tuple[Code, str]:
-    """Code and PHI-free detail of an exception; of a foreign one only its type is said."""
-    if isinstance(exc, DeidError):
-        return exc.code, exc.detail
-    return Code.INTERNAL, type(exc).__name__
 
 
 def blank_header(instance_id: str, uri: str, size: int) -> Header:

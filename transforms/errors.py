@@ -76,3 +76,10 @@ class ConfigError(DeidError):
 
 class BusyError(ConfigError):
     """Another run has the output. Nothing was read, and the same may be run again later."""
+
+
+def describe(exc: Exception) -> tuple[Code, str]:
+    """Code and PHI-free detail of an exception; of a foreign one only its type is said."""
+    if isinstance(exc, DeidError):
+        return exc.code, exc.detail
+    return Code.INTERNAL, type(exc).__name__

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from pydicom.uid import UID_dictionary
-
 MIN_SECRET_BYTES = 16
 
 
@@ -33,6 +31,8 @@ class Identity:
 
         Others below the root of the standard are no UIDs of the standard: somebody made them up, and they may hold anything.
         """
+        from pydicom.uid import UID_dictionary  # imported late: a driver has tokens to make, no UIDs
+
         if not value or value in UID_dictionary:
             return value
         return f"2.25.{int.from_bytes(self.digest('uid', value)[:16], 'big')}"
