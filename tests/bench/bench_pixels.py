@@ -37,7 +37,7 @@ CHUNK = 32
 
 def measure(tally: Tally, redact: Redact, dataset: Any, file: File, label: str) -> None:
     """One file through one method."""
-    legible = [(number, box) for number, box in enumerate(file.boxes) if box.legible == "yes"]
+    legible = [(number, box) for number, box in enumerate(file.boxes) if box.legible == "yes" or file.kind == "synthetic"]
     phi = [number for number, box in legible if box.is_phi]
     labels = [number for number, box in legible if not box.is_phi and box.entity_type in ("", "TECHNICAL")]
     frames = int(dataset.get("NumberOfFrames") or 1)
