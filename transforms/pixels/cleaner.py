@@ -246,7 +246,7 @@ class PixelCleaner:
         return findings
 
     def _boxes(self, item: Sighting, frame: int, job: _Job, action: str, entity_type: str, rule: str) -> Iterator[Finding]:
-        for piece in item.pieces:
+        for piece in item.fit or item.pieces:
             margin = self._policy.padding + min(min(piece.w, piece.h) // 8, MORE_PADDING)
             box = to_edge(grown(piece, margin, job.reader.info.shape), job.reader.info.shape)
             yield Finding(

@@ -39,6 +39,7 @@ class Sighting:
         detection: of the engine, 0 to 1.
         support: of the triage network, 0 to 1.
         read: the box before it grew: the one that ``text`` was read in.
+        fit: ``pieces`` cut to what one frame shows in them: what is hidden there. Empty when no frame was asked.
     """
 
     box: Box
@@ -48,6 +49,7 @@ class Sighting:
     text: str = field(default="", repr=False)
     score: float = 0.0
     read: Box | None = None
+    fit: tuple[Box, ...] = ()
 
     def read_as(self, reading: Reading) -> Sighting:
         """The same region with what was read there."""

@@ -51,9 +51,15 @@ def pieces(quad: Quad, shape: tuple[int, int]) -> tuple[Box, ...]:
 
 def intersection(one: Box, other: Box) -> int:
     """Shared area in pixels."""
-    width = min(one.x + one.w, other.x + other.w) - max(one.x, other.x)
-    height = min(one.y + one.h, other.y + other.h) - max(one.y, other.y)
-    return max(width, 0) * max(height, 0)
+    shared = common(one, other)
+    return shared.w * shared.h if shared else 0
+
+
+def common(one: Box, other: Box) -> Box | None:
+    """The part that two boxes share; None when they do not touch."""
+    left, top = max(one.x, other.x), max(one.y, other.y)
+    right, bottom = min(one.x + one.w, other.x + other.w), min(one.y + one.h, other.y + other.h)
+    return Box(left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
 def overlap(one: Box, other: Box) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.pixels.decide import Sighting
+from transforms.pixels.fit import fitted
 from transforms.pixels.geometry import grown, intersection
 from transforms.pixels.look import Look
 from transforms.pixels.triage import CELL, heat
@@ -112,7 +113,7 @@ class Memory:
             # What only colours show cannot be told by the luminance from text that comes later.
             if np.ptp(_content(grey, spot.box)) > 0 and not any(intersection(spot.box, sighting.box) for sighting in found):
                 self._learn(grey, spot.box, None, number)
-        seen = Seen((*known, *found), _method(bool(known), bool(spots)))
+        seen = Seen(fitted(picture, (*known, *found)), _method(bool(known), bool(spots)))
         self._digests[digest] = seen
         return seen
 
@@ -122,7 +123,7 @@ class Memory:
         if not places:
             return ()
         grey = picture.grey()
-        return tuple(place.sighting for place in places if place.sighting is not None and place.on(grey))
+        return fitted(picture, [place.sighting for place in places if place.sighting is not None and place.on(grey)])
 
     def teaches(self, number: int) -> bool:
         """Whether `later` could find anything on frame ``number``."""

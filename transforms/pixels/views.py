@@ -89,9 +89,13 @@ class Picture:
         planes = [np.asarray(cv2.extractChannel(whole, channel), np.uint8) for channel in (1, 2)]
         return tuple(plane for plane in planes if int(plane.max()) - int(plane.min()) > SAME_COLOUR)
 
+    def content(self, box: Box) -> NDArray[Any]:
+        """The pixels of ``box``: rows x columns stored values, or rows x columns x 3 of 8 bits. Not to be written to."""
+        return self._pixels[box.y : box.y + box.h, box.x : box.x + box.w]
+
     def tile(self, box: Box, scale: float, style: Style = Style.PLAIN) -> Image:
         """The content of ``box`` through the window of its own values, so that text in it has the contrast that it can have."""
-        values = self._pixels[box.y : box.y + box.h, box.x : box.x + box.w].astype(np.float32)
+        values = self.content(box).astype(np.float32)
         values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         low, high = (float(value) for value in np.percentile(values, TILE_PERCENTILES))
         if not high > low:

@@ -1,0 +1,135 @@
+"""Cuts the boxes of text to what is written in them.
+
+Detectors leave a margin that grows with the height of a line, and lines grow over what may go on. What is blank there hides nothing but
+image. Only the pixels of the frame that is to be masked decide, so that nothing is uncovered because another frame was blank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.pixels.decide import Sighting
+from transforms.pixels.geometry import common, grown
+from transforms.pixels.views import Picture
+from transforms.types import Box
+
+PEAK = 97
+"""Percentile of what stands out in a box: a line of text covers more of it than the rest."""
+NOISE = 5.0
+"""Standard deviations of the ground that its own pixels may differ from it."""
+FAINT = (1 / 64, 1 / 8)
+"""Share of the contrast of the ink below which a pixel is ground at any rate, and above which it never is."""
+STROKE = 3
+"""Strokes are thinner than this part of the height of their box."""
+INK = 0.25
+"""Strokes of one line have at least this share of the contrast of its strongest."""
+LINE = 2.0
+"""Length over height from which a box is a line: the strokes of a single sign may be wide for their box."""
+GAP = 2.0
+"""Heights of a line within which it goes on."""
+
+Grey = NDArray[np.float32]
+
+
+def fitted(picture: Picture, sightings: Sequence[Sighting]) -> tuple[Sighting, ...]:
+    """The same sightings with the boxes that hide what this picture shows there."""
+    return tuple(replace(item, fit=tuple(_fit(picture, piece, item) for piece in item.pieces)) for item in sightings)
+
+
+def _fit(picture: Picture, box: Box, item: Sighting) -> Box:
+    inner = without_ground(_layers(picture, box))
+    fit = Box(box.x + inner.x, box.y + inner.y, inner.w, inner.h)
+    core = item.read
+    if len(item.pieces) > 1 or core is None or max(box.w, box.h) < LINE * min(box.w, box.h):
+        return fit
+    if box.h > box.w:
+        inner = Box(inner.y, inner.x, inner.h, inner.w)
+    if core == box and inner.y > 0 and inner.y + inner.h < min(box.w, box.h):
+        return fit  # even ground above and below is all there is to cut
+    # Strokes at the edge of the box are told by what is beside it.
+    wide = grown(box, max(min(box.w, box.h) // STROKE, 1) | 1, picture.shape)
+    layers = _layers(picture, wide)
+    if box.w >= box.h:
+        line = along_line(layers, box.h, core.x - wide.x, core.x + core.w - wide.x)
+    else:
+        line = along_line(layers.transpose(1, 0, 2), box.w, core.y - wide.y, core.y + core.h - wide.y)
+        line = Box(line.y, line.x, line.h, line.w)
+    return common(fit, Box(wide.x + line.x, wide.y + line.y, line.w, line.h)) or fit
+
+
+def _layers(picture: Picture, box: Box) -> Grey:
+    content = picture.content(box)
+    layers = content.reshape(*content.shape[:2], -1).astype(np.float32)
+    return np.nan_to_num(layers, copy=False, nan=0.0, posinf=0.0, neginf=0.0) if content.dtype.kind == "f" else layers
+
+
+def without_ground(layers: Grey) -> Box:
+    """What is left of rows x columns x samples without the rows and columns along its sides in which all pixels are ground.
+
+    The ground is the median of the border, its noise that of the border. Where the border is structured, as over anatomy, nothing is cut.
+    """
+    border = np.concatenate((layers[0], layers[-1], layers[:, 0], layers[:, -1]))
+    middle = len(border) // 2
+    ground = np.partition(border, middle, axis=0)[middle]
+    deviation = _largest(np.abs(layers - ground))
+    peak, noise = _percentile(deviation, PEAK), 1.4826 * _percentile(_largest(np.abs(border - ground)), 50)
+    return _around(deviation > min(max(NOISE * noise, FAINT[0] * peak), FAINT[1] * peak))
+
+
+def along_line(layers: Grey, height: int, start: int, end: int) -> Box:
+    """What is left of a horizontal line without the rows above and below its strokes, and without what it grew over and holds none.
+
+    Strokes are what is thinner than a part of the line's height, in either polarity: edges of anatomy and shades are none.
+
+    Args:
+        layers: rows x columns x samples.
+        height: of the line.
+        start: first column that was found as text; before it, the line grew.
+        end: behind the last.
+    """
+    side = max(height // STROKE, 1) | 1
+    if side < 3:
+        return Box(0, 0, layers.shape[1], layers.shape[0])
+    strokes = np.max([_strokes(layers[:, :, sample], side) for sample in range(layers.shape[2])], axis=0)
+    ink = strokes >= max(INK * _percentile(strokes[:, start:end], PEAK), 1e-6)
+    found = _around(ink)
+    quarter = height // 4 + (ink.shape[0] - height) // 2
+    written = np.flatnonzero(ink[quarter : ink.shape[0] - quarter].any(axis=0))
+    left, right = start, end
+    for column in written[written < start][::-1]:
+        left = int(column) if left - column <= GAP * height else left
+    for column in written[written >= end]:
+        right = int(column) + 1 if column - right <= GAP * height else right
+    return Box(left, found.y, right - left, found.h)
+
+
+def _strokes(layer: Grey, side: int) -> Grey:
+    """How far each pixel stands out from what is thicker than ``side``; beyond the layer lies its median."""
+    padded = cv2.copyMakeBorder(layer, side, side, side, side, cv2.BORDER_CONSTANT, value=(_percentile(layer, 50),))
+    kernel = np.ones((side, side), np.uint8)
+    both = np.maximum(cv2.morphologyEx(padded, cv2.MORPH_TOPHAT, kernel), cv2.morphologyEx(padded, cv2.MORPH_BLACKHAT, kernel))
+    return np.asarray(both[side:-side, side:-side], np.float32)
+
+
+def _largest(layers: Grey) -> Grey:
+    """Over the samples, which are last."""
+    return layers[..., 0] if layers.shape[-1] == 1 else np.asarray(layers.max(axis=-1), np.float32)
+
+
+def _percentile(values: Grey, percent: int) -> float:
+    """As numpy has it, but without interpolation, which takes longer than the rest for boxes of this size."""
+    at = (values.size - 1) * percent // 100
+    return float(np.partition(values, at, axis=None)[at])
+
+
+def _around(ink: NDArray[np.bool_]) -> Box:
+    """The smallest box that holds all ink; everything where there is none."""
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        return Box(0, 0, ink.shape[1], ink.shape[0])
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
