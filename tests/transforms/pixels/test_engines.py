@@ -49,6 +49,29 @@ def test_engine_finds_nothing_on_black(engine: TextEngine) -> None:
     assert list(engine.read([])) == []
 
 
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_a_large_image_is_looked_at_in_blocks_and_lines_cross_their_edges(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = registry.load(registry.choose(name))
+    image = np.zeros((600, 900, 3), np.uint8)
+    for y in (60, 256, 500):
+        cv2.putText(image, "KAUFMAN 1943", (330, y), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (255, 255, 255), 2, cv2.LINE_AA)
+    whole = engine.detect(image)
+    monkeypatch.setattr(paddle, "WHOLE_PIXELS", 1)
+    monkeypatch.setattr(paddle, "BLOCK", 256)
+    blocks = engine.detect(image)
+    assert len(whole) == len(blocks) == 3
+    for one, other in zip(whole, blocks, strict=True):
+        assert np.abs(one.quad - other.quad).max() < 8
+
+
+def test_specks_do_not_push_text_out() -> None:
+    probability = np.zeros((400, 400), np.float32)
+    probability[10:30, 10:200] = 1
+    probability[60::8, ::8] = 1
+    (found,) = regions(probability)
+    assert found.quad[:, 0].max() > 190
+
+
 def test_crops_keep_their_order_whatever_their_width(engine: TextEngine) -> None:
     texts = ["ALPHA BRAVO 12", "MIKE", "SIERRA TANGO 9"]
     widths = (330, 160, 360)

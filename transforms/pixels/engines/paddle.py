@@ -18,6 +18,11 @@ Tensor = NDArray[np.float32]
 Infer = Callable[[Tensor], Tensor]
 
 STRIDE = 32
+WHOLE_PIXELS = 2 << 20
+BLOCK = 640
+OVERLAP = 64
+"""A larger image is looked at in blocks that overlap: the detector takes 0.2 GB for each million pixels at once, and what else is on a
+large sheet can hide a plain line from it."""
 MAP_THRESHOLD = 0.3
 BOX_THRESHOLD = 0.4
 UNCLIP = 1.6
@@ -49,9 +54,23 @@ class PaddleModels:
     def detect(self, image: Image) -> list[Region]:
         """Regions of text; the image is looked at in the size that it has."""
         rows, columns = image.shape[:2]
-        padded = cv2.copyMakeBorder(image, 0, -rows % STRIDE, 0, -columns % STRIDE, cv2.BORDER_REPLICATE)
-        probability = self._detector(_tensor(padded)[None])[0, 0, :rows, :columns]
+        if rows * columns <= WHOLE_PIXELS:
+            return regions(self._probability(image))
+        probability = np.zeros((rows, columns), np.float32)
+        for top in range(0, rows, BLOCK):
+            for left in range(0, columns, BLOCK):
+                y, x = max(top - OVERLAP, 0), max(left - OVERLAP, 0)
+                block = image[y : top + BLOCK + OVERLAP, x : left + BLOCK + OVERLAP]
+                if block.any():
+                    part = self._probability(block)[top - y :, left - x :]
+                    probability[top : top + BLOCK, left : left + BLOCK] = part[:BLOCK, :BLOCK]
         return regions(probability)
+
+    def _probability(self, image: Image) -> Tensor:
+        """Rows x columns, of text."""
+        rows, columns = image.shape[:2]
+        padded = cv2.copyMakeBorder(image, 0, -rows % STRIDE, 0, -columns % STRIDE, cv2.BORDER_REPLICATE)
+        return self._detector(_tensor(padded)[None])[0, 0, :rows, :columns]
 
     def read(self, crops: Sequence[Image]) -> list[Reading]:
         """The text of each crop; crops of similar shape share a batch, so that little is computed for padding."""
@@ -106,7 +125,7 @@ def regions(probability: Tensor) -> list[Region]:
     mask = cv2.dilate(mask, np.ones((2, 2), np.uint8)).astype(np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     found = []
-    for contour in contours[:MAX_REGIONS]:
+    for contour in contours if len(contours) <= MAX_REGIONS else sorted(contours, key=cv2.contourArea, reverse=True)[:MAX_REGIONS]:
         center, (width, height), angle = cv2.minAreaRect(contour)
         if min(width, height) < MIN_SIDE:
             continue
