@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.pixels.decide import Sighting, is_agreed, is_line, is_text, merged
+from transforms.pixels.decide import READ_SUPPORT, Sighting, is_agreed, is_line, is_text, merged
 from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, share_covered, union
 from transforms.pixels.reread import read_in_doubt, reread, trimmed
@@ -101,9 +101,13 @@ class Look:
             where = bounding(quad, picture.shape)
             if where is None or not is_line(quad, level) or share_covered(where, known) >= KNOWN:
                 continue
+            support = seen.support(where)
+            if support < READ_SUPPORT:
+                # Whatever it reads as, it is no text, or text of a place that is known from another frame.
+                continue
             if again and _is_cut(where, box, picture.shape):
                 cut.add(index)
-            sighting = Sighting(where, pieces(quad, picture.shape), region.score, seen.support(where), score=region.score)
+            sighting = Sighting(where, pieces(quad, picture.shape), region.score, support, score=region.score)
             candidates.append((sighting, crop(tile, region.quad)))
         found = self._judged(candidates, len(known), picture.shape)
         wider = [(grown(box, 2 * MARGIN * 2**level, picture.shape), level) for box, level in (places[index] for index in sorted(cut))]

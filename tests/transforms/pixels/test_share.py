@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -11,6 +12,8 @@ from pydicom.dataset import Dataset
 
 from tests.transforms.pixels.test_cleaner import clean, instance, pixels, report
 from transforms.pixels import share
+from transforms.pixels.engines import registry
+from transforms.pixels.engines.base import Image, Reading
 from transforms.types import Box
 
 
@@ -93,6 +96,25 @@ def test_a_short_line_within_a_large_place_without_text_is_news() -> None:
     glyphs = np.zeros(grey.shape, np.uint8)
     cv2.putText(glyphs, "DOE J", (170, 64), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (255,), 1)
     assert not place.on(np.where(glyphs > 0, np.float32(1400), later))
+
+
+def test_known_text_in_the_margin_of_a_spot_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, read = registry.load(registry.choose("auto")), []
+    reader = engine.read
+
+    def counting(crops: Sequence[Image]) -> list[Reading]:
+        read.extend(crops)
+        return reader(crops)
+
+    monkeypatch.setattr(engine, "read", counting)
+    first, second = slices(2, text="KAUFMAN 1943")
+    glyphs = np.zeros((256, 256), np.uint8)
+    cv2.putText(glyphs, "MERCY HOSPITAL", (120, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255,), 1, cv2.LINE_AA)
+    second.PixelData = np.where(glyphs > 0, np.uint16(1400), pixels(second)[0]).tobytes()
+    results = [report(result) for result in clean(first, second)]
+    assert results[1].frames[0].method == "shared+ocr"
+    assert pixels(second)[0, 14:48, 12:120].max() < 1000
+    assert not read
 
 
 @pytest.mark.parametrize("frames", [60])
