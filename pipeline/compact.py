@@ -8,7 +8,6 @@ again.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from itertools import count
 from typing import Any
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from pipeline.audit import TABLES, batches, files
 from pipeline.ledger import BATCH, Ledger, halves, is_part, ordered, ranks
 from pipeline.storage import Store
+from transforms.spool import Spool
 from transforms.types import Status
 
 ROWS_PER_FILE = 1_000_000
@@ -157,7 +157,7 @@ class _Writer:
         if self._rows:
             self._flush()
             self._parquet.close()
-            self._store.write_atomic(next(self._names), self._sink.getvalue())
+            self._store.write_atomic(next(self._names), self._sink)
         self._start()
 
     def _flush(self) -> None:
@@ -166,7 +166,7 @@ class _Writer:
             self._waiting.clear()
 
     def _start(self) -> None:
-        self._sink = io.BytesIO()
+        self._sink = Spool()
         self._parquet = pq.ParquetWriter(self._sink, self._schema, compression="zstd")
         self._waiting.clear()
         self._rows = 0

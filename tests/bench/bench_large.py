@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -200,7 +201,7 @@ CASES = {
     "2gb-native-text": Case(native(text=True), 3.99),
     "2gb-jpegls": Case(encoded("jpegls", text=False), 3.99),
     "one-frame": Case(native(text=True, rows=16384, columns=16384), 1, "too_large"),
-    "frame-of-64": Case(native(text=True, rows=4096, columns=8192), 0.5),
+    "frame-of-96": Case(native(text=True, rows=6144, columns=8192), 0.1875),
     "document": Case(document, 1, "too_large"),
     "document-100": Case(document, 0.2),
     "private": Case(private, 1, "too_large"),
@@ -244,7 +245,9 @@ def main() -> int:
         case = CASES[name]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "in.dcm"
-            case.make(path, round(options.mib * MIB * case.share))
+            maker = get_context("fork").Process(target=case.make, args=(path, round(options.mib * MIB * case.share)))
+            maker.start()  # elsewhere: what this process holds, the run would begin with
+            maker.join()
             frames = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["NumberOfFrames"]).get("NumberOfFrames", 1)
             seconds, peak, ended = run(path, Path(folder) / "out")
             good = peak <= options.bound and ended.split()[0] == (case.code or "saved")

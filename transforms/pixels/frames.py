@@ -56,8 +56,9 @@ class FrameReader:
             expected = (info.native_bits * info.frames + 7) // 8
             if len(self._data) < expected:
                 raise DeidError(Code.PIXELS_INCONSISTENT, f"expected {expected} bytes of pixels, found {len(self._data)}")
-        if info.frame_bytes > limits.max_frame_bytes:
-            raise DeidError(Code.TOO_LARGE, f"a frame of {info.frame_bytes} bytes, the limit is {limits.max_frame_bytes}")
+        size = max(info.frame_bytes, 2 * info.rows * info.columns)
+        if size > limits.max_frame_bytes:
+            raise DeidError(Code.TOO_LARGE, f"a frame that counts {size} bytes, limits.max_frame_bytes is {limits.max_frame_bytes}")
 
     def __len__(self) -> int:
         return self.info.frames
