@@ -117,8 +117,8 @@ def _launch(
     with progress.shown(pending.items, events=events) if settings.runner == "local" else nullcontext() as folder:
         job = Job(run_id, policy, settings.secret, output, store, settings.redo, folder, settings.log, settings.profile, apart)
         if settings.runner == "spark":
-            with spark.session(settings.workers, settings.engine_options) as session:
-                return spark.run(job, shards, pending.items, session)
+            with spark.open_context(settings.workers, settings.engine_options) as context:
+                return spark.run(job, shards, pending.items, context)
         if process is not None:
             return process.run(job, shards, settings.workers, settings.engine_options)
         with lean_beam() if settings.runner == "local" else nullcontext():

@@ -23,22 +23,28 @@ from transforms.series.aggregate import series_key
 from transforms.types import Chunk, Header, Outcome
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark import SparkContext
 
     from transforms.deidentify import Deidentifier
 
 T = TypeVar("T")
 S = TypeVar("S")
 
-TASKS_PER_CORE = 8
+CLEANING_TASKS_PER_CORE = 8
 """So many tasks that a slow one does not hold a stage, and that few chunks do not meet in one task."""
+READING_TASKS_PER_CORE = 2
+"""Headers take nearly the same time each, and a task costs 0.08 CPU seconds."""
 INSTANCES_PER_TASK = 256
 HEADERS_PER_TASK = 20_000
 MAX_TASKS, MAX_GROUPING_TASKS = 20_000, 1_000
 """Beyond these, tasks grow instead: a shuffle has a block for every pair of tasks, and the driver keeps kilobytes for every one."""
 
+_JVM = "-XX:TieredStopAtLevel=1"
+"""Java passes names from one Python process to another: to optimise that costs more than it gains, 10 of 20 CPU seconds of a small job."""
 DEFAULTS = {
     "spark.app.name": "dicom-deid",
+    "spark.driver.extraJavaOptions": _JVM,
+    "spark.executor.extraJavaOptions": _JVM,
     "spark.locality.wait": "0s",  # a chunk is a list of names: waiting for the executor that holds it gains nothing
     "spark.log.level": "ERROR",
     "spark.ui.showConsoleProgress": "false",
@@ -92,8 +98,8 @@ def check(options: Sequence[str] = ()) -> None:
         )
 
 
-def session(workers: int, options: Sequence[str] = ()) -> SparkSession:
-    """The Spark session: that of spark-submit, or one for ``--master``, or this machine's cores.
+def open_context(workers: int, options: Sequence[str] = ()) -> SparkContext:
+    """The Spark context: that of spark-submit, or one for ``--master``, or this machine's cores.
 
     Args:
         workers: cores of a local master; a cluster's size is its own business.
@@ -103,8 +109,7 @@ def session(workers: int, options: Sequence[str] = ()) -> SparkSession:
         ConfigError: another option.
     """
     check(options)
-    from pyspark import SparkConf
-    from pyspark.sql import SparkSession
+    from pyspark import SparkConf, SparkContext
 
     wanted = parse(options)
     conf = SparkConf()  # what spark-submit was given
@@ -115,7 +120,7 @@ def session(workers: int, options: Sequence[str] = ()) -> SparkSession:
     # PySpark reads the workers' interpreter from the environment only, and would take any python3.
     os.environ["PYSPARK_PYTHON"] = conf.get("spark.pyspark.python") or os.environ.get("PYSPARK_PYTHON") or sys.executable
     try:
-        return SparkSession.builder.config(conf=conf).getOrCreate()
+        return SparkContext.getOrCreate(conf)
     except Exception as exc:
         raise ConfigError(f"Spark did not start at master {conf.get('spark.master')} ({type(exc).__name__}); see its output above") from exc
 
@@ -142,19 +147,18 @@ def parse(options: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def run(job: SparkJob, shards: Sequence[str], pending: int, spark: SparkSession) -> Tally:
+def run(job: SparkJob, shards: Sequence[str], pending: int, context: SparkContext) -> Tally:
     """Run the job to its end: three stages and one action, so nothing is computed twice or cached.
 
     Args:
         job: references only; its secret is resolved where a task runs.
         shards: URIs of the work list.
         pending: inputs in them, to size the tasks.
-        spark: where to run.
+        context: where to run.
 
     Returns:
         What the tasks measured.
     """
-    context = spark.sparkContext
     measured = context.accumulator(Tally(), Merged())
     reading, grouping, cleaning = tasks_for(pending, len(shards), context.defaultParallelism)
     parts = max(1, -(-reading // max(len(shards), 1)))
@@ -193,10 +197,10 @@ class Measured(Protocol):
 
 def tasks_for(pending: int, shards: int, cores: int) -> tuple[int, int, int]:
     """How many tasks read headers, group them by series, and clean instances."""
-    least = TASKS_PER_CORE * cores
-    grouping = max(least, -(-pending // HEADERS_PER_TASK))
-    cleaning = max(least, -(-pending // INSTANCES_PER_TASK))
-    return min(MAX_TASKS, max(least, shards)), min(MAX_GROUPING_TASKS, grouping), min(MAX_TASKS, cleaning)
+    reading = max(READING_TASKS_PER_CORE * cores, shards)
+    grouping = max(cores, -(-pending // HEADERS_PER_TASK))
+    cleaning = max(CLEANING_TASKS_PER_CORE * cores, -(-pending // INSTANCES_PER_TASK))
+    return min(MAX_TASKS, reading), min(MAX_GROUPING_TASKS, grouping), min(MAX_TASKS, cleaning)
 
 
 def read_headers(job: SparkJob, measured: Measured, slices: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Header]]:

@@ -172,9 +172,9 @@ def shuffle(folder: Path, headers: int) -> None:
     """Made-up headers through the Spark graph to the chunks: seconds, and the memory that the driver gained."""
     job = HeaderJob(Store())
     shards = write_shards(job.store, str(folder / "shards"), (Source(f"/archive/{number}", 1 << 19) for number in range(headers))).shards
-    with spark.session(2, ["--conf", "spark.ui.enabled=false"]) as session:
+    with spark.open_context(2, ["--conf", "spark.ui.enabled=false"]) as context:
         before, started = peak(), time.monotonic()
-        counts = spark.run(job, shards, headers, session)  # type: ignore[arg-type]  # what the graph uses of a Deidentifier
+        counts = spark.run(job, shards, headers, context)  # type: ignore[arg-type]  # what the graph uses of a Deidentifier
         seconds = time.monotonic() - started
     assert counts.count(Status.SAVED) == headers
     print(f"{headers} headers to chunks: {seconds:.1f} s, {1e6 * seconds / headers:.0f} us each; driver +{peak() - before:.0f} MiB")

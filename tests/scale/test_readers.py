@@ -74,7 +74,10 @@ def test_pandas(reference: Reference) -> None:
 
 def test_spark(reference: Reference, capsys: pytest.CaptureFixture[str]) -> None:
     cluster.require_java()
-    with spark.session(1, ["--conf", "spark.ui.enabled=false", *cluster.LOOPBACK]) as session:
+    from pyspark.sql import SparkSession
+
+    with spark.open_context(1, ["--conf", "spark.ui.enabled=false", *cluster.LOOPBACK]) as context:
+        session = SparkSession(context)
         names = {"spark": session}
         exec(snippet("**Spark**", "python", reference[1]), names)
         shown = capsys.readouterr().out

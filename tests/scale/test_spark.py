@@ -36,7 +36,7 @@ def test_no_java_is_said_before_anything_is_read(monkeypatch: pytest.MonkeyPatch
 
 
 def test_tasks_follow_the_cluster_for_small_runs_and_the_inputs_for_large_ones() -> None:
-    assert spark.tasks_for(10, 1, 4) == (32, 32, 32)
+    assert spark.tasks_for(10, 1, 4) == (8, 4, 32)
     assert spark.tasks_for(1_000_000, 1_000, 4) == (1_000, 50, 3_907)
     assert spark.tasks_for(100_000_000, 100_000, 4) == (20_000, 1_000, 20_000)
 
