@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from transforms.pixels.engines.base import Reading
-from transforms.pixels.geometry import Quad, overlap, share_covered, sides, union
+from transforms.pixels.geometry import Quad, common, overlap, share_covered, sides, union
 from transforms.types import Box
 
 MIN_CHARACTERS = 3
@@ -22,6 +22,7 @@ SIMPLE_SHAPES = frozenset("0OoQDCc1Il|!iJj/\\-_.,:;'\"()[] ")
 THICKEST = 48
 LARGE_SHARE = 0.125
 SAME_PLACE = 0.5
+SAME_LINE = 0.5
 LOWER = 0.7
 INSIDE = 0.8
 FILLED = 0.5
@@ -104,12 +105,25 @@ def merged(sightings: Sequence[Sighting]) -> list[Sighting]:
     single = [item for item in sightings if not _spans_others(item, sightings)]
     for sighting in sorted(single, key=lambda item: (-item.score, -item.detection, item.box)):
         for index, other in enumerate(kept):
-            if overlap(sighting.box, other.box) >= SAME_PLACE:
+            if _is_same_line(sighting.box, other.box):
                 kept[index] = _joined(other, sighting)
                 break
         else:
             kept.append(sighting)
     return sorted(kept, key=lambda item: (item.box.y, item.box.x))
+
+
+def _is_same_line(one: Box, other: Box) -> bool:
+    """Whether two boxes are of one line: on the same place, and across the longer one of about the same extent and position.
+
+    Parts of a line are as high as the line; what reaches half into it only is another one, and its reading does not stand for both.
+    """
+    if overlap(one, other) < SAME_PLACE:
+        return False
+    longer = max(one, other, key=lambda box: max(box.w, box.h))
+    shared = common(one, other)
+    assert shared is not None
+    return (shared.h / max(one.h, other.h) if longer.w >= longer.h else shared.w / max(one.w, other.w)) >= SAME_LINE
 
 
 def _spans_others(item: Sighting, others: Sequence[Sighting]) -> bool:

@@ -21,7 +21,7 @@ _MONTH = r"(?:0?[1-9]|1[0-2])"
 _CLOCK = r"(?:[01]?\d|2[0-3])[:h][0-5]\d(?:[:m][0-5]\d(?:[.,]\d{1,6})?s?)?(?:\s?[AaPp]\.?[Mm]\b\.?)?"
 _JOIN = r"[-/._ ]"
 
-_NUMERIC = re.compile(rf"(?<![\d.])(?:{_YEAR}({_JOIN}){_MONTH}\1{_DAY}|{_DAY}({_JOIN}){_DAY}\2{_SHORT_YEAR})(?![.]?\d)")
+_NUMERIC = re.compile(rf"(?<!\d)(?<!\d\.)(?:{_YEAR}({_JOIN}){_MONTH}\1{_DAY}|{_DAY}({_JOIN}){_DAY}\2{_SHORT_YEAR})(?![.]?\d)")
 _MONTH_YEAR = re.compile(rf"(?<![\d./]){_MONTH}[-/.]{_YEAR}(?![.]?\d)|(?<![\d./]){_YEAR}[-/]{_MONTH}(?![-./]?\d)")
 _RATIO = re.compile(r"\b(?:ratio|factor|faktor|facteur|scale|slope|intercept|quality)\W{1,3}$", re.IGNORECASE)
 """What a decimal number follows that looks like month and year: ``compression ratio 2.1946``."""

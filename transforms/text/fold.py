@@ -41,8 +41,12 @@ _AS_LETTERS = str.maketrans("0158", "OlSB")
 _MOSTLY_LETTERS = re.compile(r"[^\W\d_]+(?:[0158][^\W\d_]+)+")
 
 
+_IN_MONTHS = re.compile(r"0(?=[ck]t)|(?<=n)0(?=v)|5(?=e[pt])|(?<=ju)1(?![^\W_])", re.IGNORECASE)
+
+
 def read_letters(text: str) -> str:
-    """``text``, as long as it was, with a digit inside a word of three letters or more read as a letter: ``Ju1y``, ``G0DA``."""
+    """``text``, as long as it was, with digits inside a word of three letters or more read as letters: ``Ju1y``, ``G0DA``; ``15 0ct``."""
+    text = _IN_MONTHS.sub(lambda match: match.group().translate(_AS_LETTERS), text)
     return _MOSTLY_LETTERS.sub(lambda match: match.group().translate(_AS_LETTERS) if len(match.group()) > 3 else match.group(), text)
 
 

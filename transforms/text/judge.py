@@ -19,6 +19,7 @@ from transforms.text.places import find_places
 from transforms.text.screen import (
     ACQUISITION_TIME,
     FRAGMENT,
+    is_institution,
     is_label,
     is_labelled,
     is_read,
@@ -41,6 +42,10 @@ _TIGHT = 0.6
 _FEW = 3
 _MIN_WORD = 4
 _STACK_GAP = 0.8
+_MARGINS = 0.7
+"""Boxes of lines on top of each other overlap by their margins, of this part of a line at most."""
+_ONE_SIZE = 1.8
+"""Boxes of letters of one size may differ so much: what is seen at two sizes has the larger box."""
 _BLOCK = frozenset(["ID", "ORGANIZATION", "LOCATION"])
 _WORD_GAP = 1.5
 """Boxes of one row this many heights apart are words of one line."""
@@ -164,6 +169,13 @@ def _stacked(lines: Sequence[OcrLine], verdicts: list[Span | None]) -> None:
             continue
         if any(anchor.frame == line.frame and _flush(anchor.box, line.box) for anchor in anchors):
             verdicts[at] = _whole(line, "PERSON", 0.5, "block")
+    # A name of an institution over several lines ends with what it is.
+    named = [line for line, verdict in zip(lines, verdicts, strict=True) if verdict is not None and verdict.entity_type != "UNKNOWN"]
+    for at, line in enumerate(lines):
+        if verdicts[at] is not None or not is_institution(line.text):
+            continue
+        if any(above.frame == line.frame and above.box.y < line.box.y and _flush(above.box, line.box) for above in named):
+            verdicts[at] = _whole(line, "ORGANIZATION", 0.5, "block")
 
 
 def _flush(one: Box, other: Box) -> bool:
@@ -171,7 +183,7 @@ def _flush(one: Box, other: Box) -> bool:
     height = min(one.h, other.h)
     gap = max(one.y, other.y) - min(one.y + one.h, other.y + other.h)
     edges = min(abs(one.x - other.x), abs(one.x + one.w - other.x - other.w))
-    return edges <= height and -0.5 * height <= gap <= _STACK_GAP * height and max(one.h, other.h) <= 1.6 * height
+    return edges <= height and -_MARGINS * height <= gap <= _STACK_GAP * height and max(one.h, other.h) <= _ONE_SIZE * height
 
 
 def _whole(line: OcrLine, entity: str, score: float, detector: str) -> Span:

@@ -37,6 +37,7 @@ _LABEL = re.compile(rf"\W*(?:(?:{_WHOSE})?[\s._/'-]*(?:{_WHAT}))(?:\s*/\s*(?:id|
 _LABELLED = re.compile(
     rf"\W*(?:(?:{_WHOSE})?[\s._/'-]*(?:{_WHAT})|ref)(?:\s*/\s*(?:id|no|nr|name))?[\s.]*[:#=]+\s*(?=[^\s:#=])\S.*", re.IGNORECASE
 )
+_INSTITUTION = re.compile(r"\W*(?:hospital|clinic|klinik|hopital|institution)\W*", re.IGNORECASE)
 _TITLE = re.compile(r"\W*(?:dr|prof|mr|mrs|ms|herr|frau|mme|sra?|md)\W*", re.IGNORECASE)
 
 FRAGMENT = re.compile(
@@ -45,7 +46,7 @@ FRAGMENT = re.compile(
     r"|(?<![\d.])\d{1,4}([/.-])(?:0?[1-9]|1[0-2]|[12]\d|3[01])\1\W*$"  # 26/08/
     r"|^\W*/\d\d/\d\d"
     r"|(?<![\d/.])(?:0[1-9]/(?:0[1-9]|[12]\d|3[01])|(?:1[0-2]|2\d|3[01])/0[1-9])(?![\d/])"  # 08/20: an image number has no leading zero
-    r"|[\d\]][,/.-]\s?(?:19|20)\d\d(?!\d|[.,]\d|\s?(?:hz|ms|mm))"  # J1 13, 1935
+    r"|[\d\]](?:[,/.-]|\s?[|(){}\[\]\\])\s?(?:19|20)\d\d(?!\d|[.,]\d|[)}\]]|\s?(?:hz|ms|mm))"  # J1 13, 1935; 25 }2011: a misread stroke
     r"|\(\d{3}\)\s?\d|(?<![\d.])\d{3}-\d{4}(?!\d)",  # of a telephone number
     re.IGNORECASE,
 )
@@ -65,6 +66,11 @@ def is_label(text: str) -> bool:
 def is_labelled(text: str) -> bool:
     """A label with its value on one line: whatever the value is, ``Op: 00``."""
     return _LABELLED.fullmatch(fold(text).translate(_LETTERS)) is not None
+
+
+def is_institution(text: str) -> bool:
+    """``Clinic`` alone: a label, or the last line of an institution's name."""
+    return _INSTITUTION.fullmatch(fold(text).translate(_LETTERS)) is not None and ":" not in text
 
 
 def is_title(text: str) -> bool:

@@ -172,7 +172,8 @@ def test_one_place_is_one_sighting() -> None:
 def test_lines_are_not_joined_by_a_region_over_them() -> None:
     lines = [sighting(Box(10, 0, 80, 20), 0.8, 0.9, "kV 120", 0.9), sighting(Box(10, 24, 80, 20), 0.8, 0.9, "mA 200", 0.95)]
     assert merged([*lines, sighting(Box(5, 0, 90, 46), 0.7, 0.9)]) == lines
-    assert len(merged([lines[0], sighting(Box(5, 0, 90, 46), 0.7, 0.9)])) == 1
+    # With one of them alone the region may hold another that nobody read: it stays, and is judged by itself.
+    assert len(merged([lines[0], sighting(Box(5, 0, 90, 46), 0.7, 0.9)])) == 2
 
 
 def test_pieces_follow_a_tilted_line() -> None:
@@ -218,3 +219,10 @@ def test_a_gap_between_two_parts_of_a_line_is_hidden_too() -> None:
     parts = [Box(40, 40, 45, 24), Box(130, 40, 40, 24)]
     found = completed([sighting(part, 0.8, 0.95) for part in parts], heat(image))
     assert share_covered(Box(45, 45, 115, 10), [item.box for item in found]) == 1
+
+
+def test_the_reading_of_one_line_does_not_stand_for_the_line_that_it_reaches_into() -> None:
+    upper, lower = sighting(Box(468, 1754, 208, 40), 0.6, 0.9, "DOE JANE", 0.9), sighting(Box(598, 1781, 77, 24), 0.8, 0.9, "616205", 1.0)
+    assert [item.text for item in merged([upper, lower])] == ["DOE JANE", "616205"]
+    part = sighting(Box(600, 1756, 70, 36), 0.8, 0.9, "JANE", 1.0)
+    assert len(merged([upper, part])) == 1

@@ -76,6 +76,8 @@ def test_sensitive(detector: PiiDetector, known: HeaderKnown, text: str) -> None
         "100%",
         "Sag Liver",
         "110/111",
+        "T1 (2000)",
+        "TR 9] 2000 ms",
     ],
 )
 def test_technical(detector: PiiDetector, known: HeaderKnown, text: str) -> None:
@@ -101,7 +103,21 @@ def test_frames_and_far_lines_do_not_mix(detector: PiiDetector) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Op: 00", "28/05/2216:00:22", "26/08/", "08/20", "* J1 13, 1935 [M]", "Tat (211) 51", "Dr.", "Pat: Space"]
+    "text",
+    [
+        "Op: 00",
+        "28/05/2216:00:22",
+        "26/08/",
+        "08/20",
+        "* J1 13, 1935 [M]",
+        "F25 }2011",
+        "geb.02/06/37[F]",
+        "15 0ct 2011",
+        "3 Ju1 98",
+        "Tat (211) 51",
+        "Dr.",
+        "Pat: Space",
+    ],
 )
 def test_what_ocr_leaves_of_an_identity_is_sensitive(detector: PiiDetector, text: str) -> None:
     assert detector.judge([line(text)], NOTHING)[0] is not None
@@ -128,8 +144,19 @@ def test_the_numbers_of_a_ruler_are_none_of_a_patient(detector: PiiDetector) -> 
 
 
 def test_words_of_the_block_of_the_identity_belong_to_it(detector: PiiDetector) -> None:
-    lines = [line("CEREBRAL INFARCT", x=100), line("616205", x=100, y=16), line("PORTABLE", x=100, y=32), line("CEREBRAL INFARCT", y=200)]
+    lines = [
+        line("CEREBRAL INFARCT", x=100, h=20),
+        line("616205", x=100, y=12),
+        line("PORTABLE", x=100, y=26),
+        line("CEREBRAL INFARCT", y=200),
+    ]
     assert [verdict is not None for verdict in detector.judge(lines, NOTHING)] == [True, True, False, False]
+
+
+def test_the_last_line_of_an_institution_belongs_to_it_but_a_label_does_not(detector: PiiDetector, known: HeaderKnown) -> None:
+    lines = [line("WHITFIELD", x=100), line("Clinic", x=100, y=16), line("Clinic:", x=100, y=200), line("WHITFIELD", x=100, y=216)]
+    assert [verdict is not None for verdict in detector.judge(lines, known)] == [True, True, False, True]
+    assert detector.judge([line("Clinic", y=100)], known) == (None,)
 
 
 def test_a_tight_fragment_belongs_to_what_it_stands_beside(detector: PiiDetector, known: HeaderKnown) -> None:
