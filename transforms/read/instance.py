@@ -91,9 +91,8 @@ class _Watched(io.BytesIO):
     last = (0, 0, 0)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        start = self.tell()
-        data = super().read(size)
-        self.last = (start, len(data) if size is None else size, len(data))
+        data = io.BytesIO.read(self, size)
+        self.last = (self.tell() - len(data), len(data) if size is None else size, len(data))
         return data
 
 

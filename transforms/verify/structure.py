@@ -32,7 +32,8 @@ def check_structure(encoded: Bytes, dataset: Dataset) -> None:
     """
     try:
         file = encoded.window(0, len(encoded)) if isinstance(encoded, Spool) else io.BytesIO(encoded)
-        _compare(pydicom.dcmread(file, defer_size=_DEFERRED_BYTES), dataset, encoded)
+        found = pydicom.dcmread(file, defer_size=_DEFERRED_BYTES, specific_tags=[*_IDENTITY, *_SHAPE, *_PIXELS])
+        _compare(found, dataset, encoded)
     except DeidError:
         raise
     except Exception as exc:
