@@ -56,17 +56,18 @@ class Place:
 
     def on(self, grey: Grey) -> bool:
         """Whether a frame shows the same here."""
-        content = _content(grey, self.box)
+        content = np.ascontiguousarray(_content(grey, self.box))
         if self.contrast == 0 or not self.ink.any():
             return bool(np.array_equal(content, self.content))
-        alike = np.abs(content - self.content) <= np.float32(TOLERANCE * self.contrast)
+        alike = cv2.absdiff(content, self.content) <= np.float32(TOLERANCE * self.contrast)
         if self.sighting is None:
             # By cells, not on the whole: a short line is little of a large place.
             return bool(cv2.blur((~alike).astype(np.float32), (CELL, CELL)).max() <= NEWS)
-        if alike[self.ink].mean() < SHARE_ALIKE or self.ink.all():
+        count = np.count_nonzero(self.ink)
+        if np.count_nonzero(alike & self.ink) < SHARE_ALIKE * count or count == self.ink.size:
             return False
-        before = self.content[self.ink].mean() - self.content[~self.ink].mean()
-        now = content[self.ink].mean() - content[~self.ink].mean()
+        ink = self.ink.view(np.uint8)
+        before, now = (cv2.mean(values, ink)[0] - cv2.mean(values, 1 - ink)[0] for values in (self.content, content))
         return bool(now * before > 0 and abs(now) >= 0.5 * abs(before))
 
 

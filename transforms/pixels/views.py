@@ -6,6 +6,7 @@ values within a 16-bit container whose header window belongs to the original. No
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -96,20 +97,20 @@ class Picture:
     def tile(self, box: Box, scale: float, style: Style = Style.PLAIN) -> Image:
         """The content of ``box`` through the window of its own values, so that text in it has the contrast that it can have."""
         values = self.content(box).astype(np.float32)
-        values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        low, high = (float(value) for value in np.percentile(values, TILE_PERCENTILES))
+        if self._pixels.dtype.kind == "f":
+            values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        low, high = _percentiles(values, TILE_PERCENTILES)
         if not high > low:
             low, high = float(values.min()), float(values.max())
-        levels = Window("tile", low, high if high > low else low + 1).apply(values)
-        image = np.repeat(levels[:, :, None], 3, axis=2) if levels.ndim == 2 else levels
+        image = Window("tile", low, high if high > low else low + 1).apply(values)
         if scale != 1:
             size = (max(round(box.w * scale), 8), max(round(box.h * scale), 8))
             image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
         if style is Style.INVERSE:
-            return 255 - image
-        if style is Style.EQUALISED:
-            return np.stack([_EQUALISER.apply(np.ascontiguousarray(image[:, :, plane])) for plane in range(3)], axis=2)
-        return image
+            image = 255 - image
+        elif style is Style.EQUALISED:
+            image = cv2.merge([_EQUALISER.apply(plane) for plane in cv2.split(image)]) if image.ndim == 3 else _EQUALISER.apply(image)
+        return image if image.ndim == 3 else cv2.merge([image, image, image])
 
 
 def display(reader: FrameReader, index: int) -> Image:
@@ -173,6 +174,16 @@ def _numbers(value: Any) -> list[float]:
         return []
     values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     return [float(item) for item in values]
+
+
+def _percentiles(values: NDArray[np.float32], percents: Sequence[float]) -> tuple[float, ...]:
+    """As numpy has them, in half of its time for as few values as a tile has."""
+    places = [(values.size - 1) * percent / 100 for percent in percents]
+    ordered = np.partition(values, [index for place in places for index in (math.floor(place), math.ceil(place))], axis=None)
+    return tuple(
+        float(ordered[math.floor(place)]) + (place % 1) * (float(ordered[math.ceil(place)]) - float(ordered[math.floor(place)]))
+        for place in places
+    )
 
 
 def _sample(stored: NDArray[np.generic]) -> NDArray[np.float32]:
