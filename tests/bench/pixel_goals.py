@@ -16,7 +16,12 @@ TEXT_SHARE = 0.02
 
 @dataclass
 class Tally:
-    """What one method did on one kind of file: counts of texts and files, shares of area, seconds per frame."""
+    """What one method did on one kind of file: counts of texts and files, shares of area, seconds per frame.
+
+    Attributes:
+        seconds: of decoding and finding, for each file with text; ``clean_seconds`` for each without.
+        whole: the same with copying, hiding and encoding.
+    """
 
     phi: int = 0
     hidden: int = 0
@@ -27,6 +32,7 @@ class Tally:
     away: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     clean_seconds: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
     failed: int = 0
 
     @property
@@ -110,6 +116,8 @@ def goals(tallies: Tallies, peers: Sequence[str], extra: dict[str, Any]) -> str:
                 [f"{getattr(t, cost):.4f}" for t in theirs],
             )
         )
+    whole = [f"{np.mean(tally.whole or [0]):.4f}" for tally in (mine, *theirs)]
+    rows.append(("  files with text, hidden and encoded", "", whole[0], None, whole[1:]))
     for key, title in (("series", "CT series without text"), ("metal", "CT series with dental metal")):
         if key in extra:
             seconds, changed = extra[key]

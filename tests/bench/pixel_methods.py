@@ -20,10 +20,11 @@ from transforms.pixels.frames import FrameReader
 from transforms.pixels.views import display
 from transforms.policy import LimitsPolicy, PixelMode, PixelsPolicy, TextPolicy
 from transforms.text.detector import PiiDetector
-from transforms.types import Box, PixelReport
+from transforms.types import Box, Finding, PixelReport
 
 LIMITS = LimitsPolicy()
 Redact = Callable[[pydicom.Dataset], tuple[pydicom.Dataset, float]]
+"""Gives a copy without the text that was found, and the processor seconds of decoding and finding."""
 
 
 def cpu() -> float:
@@ -32,8 +33,19 @@ def cpu() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def cleaner(mode: PixelMode = PixelMode.REDACT_ALL_TEXT) -> PixelCleaner:
-    return PixelCleaner(PixelsPolicy(mode=mode), LIMITS, PiiDetector(TextPolicy()))
+class Cleaner(PixelCleaner):
+    """Notes when all was found and judged: what follows is hiding and encoding, which are not timed for peers."""
+
+    found = 0.0
+
+    def _findings(self, job: Any) -> list[Finding]:
+        findings = super()._findings(job)
+        self.found = cpu()
+        return findings
+
+
+def cleaner(mode: PixelMode = PixelMode.REDACT_ALL_TEXT) -> Cleaner:
+    return Cleaner(PixelsPolicy(mode=mode), LIMITS, PiiDetector(TextPolicy()))
 
 
 def ours(mode: PixelMode = PixelMode.REDACT_ALL_TEXT) -> Redact:
@@ -45,7 +57,7 @@ def ours(mode: PixelMode = PixelMode.REDACT_ALL_TEXT) -> Redact:
         (result,) = clean.clean([(target, detector.known([dataset]))])
         if not isinstance(result, PixelReport):
             raise result
-        return target, cpu() - start
+        return target, (clean.found if clean.found >= start else cpu()) - start
 
     return redact
 
