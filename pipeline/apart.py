@@ -1,8 +1,9 @@
-"""Cleaning in a process of its own, for instances at which a worker may die: of memory, or of a library that ends the process.
+"""Reading and cleaning in a process of its own, for instances at which a worker may die: of memory, or of a library that ends the process.
 
-Used after a worker has died, never before. The child of a worker cleans chunk by chunk. When it dies, what is left of its chunk is cleaned
-instance by instance; one whose child dies again is quarantined, and all others go their way. The child is a fresh interpreter (``python -m
-pipeline.apart``), because a worker with threads must not fork; it is the first that a system short of memory kills.
+Used after a worker has died, never before. The child of a worker reads headers one by one, and cleans chunk by chunk. When it dies, what is
+left of its chunk is cleaned instance by instance; one whose child dies again is quarantined, and all others go their way. The child is a
+fresh interpreter (``python -m pipeline.apart``), because a worker with threads must not fork; it is the first that a system short of memory
+kills.
 """
 
 from __future__ import annotations
@@ -20,22 +21,41 @@ from typing import TYPE_CHECKING
 
 from transforms.errors import Code, DeidError, describe
 from transforms.outcomes import header_outcome
-from transforms.types import Chunk, Outcome, Status
+from transforms.types import Chunk, Header, Outcome, Source, Status
 
 if TYPE_CHECKING:
     from pipeline.worker import Job
 
 STAGE = "clean"
 """The stage of an instance whose process died: nobody knows which of those between reading and writing it was in."""
+_KILLED = "its process was killed, or died, twice"
 
 
 class Apart:
-    """Cleans chunks in a child process, like `transforms.deidentify.Deidentifier.process`."""
+    """Reads headers and cleans chunks in a child process, like `transforms.deidentify.Deidentifier`."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._child: _Child | None = None
         self._lock = threading.Lock()
+
+    def read(self, source: Source) -> Header | Outcome:
+        """The header of an instance with its save conditions evaluated, or how it ended.
+
+        Raises:
+            DeidError: as `process`.
+        """
+        with self._lock:
+            for _ in range(2):
+                self._child = self._child or _Child(self._job)
+                found = self._child.read(source)
+                if found is not None:
+                    return found
+                self._child = None
+        from transforms.deidentify import blank_header  # here it is imported in any case, in a driver it need not be
+
+        blank = blank_header(self._job.open().instance_id(source.uri), source.uri, source.size or 0)
+        return header_outcome(blank, Status.QUARANTINED, Code.WORKER_KILLED, "read_header", _KILLED)
 
     def process(self, chunk: Chunk) -> list[Outcome]:
         """The outcomes of a chunk's instances, in order.
@@ -66,8 +86,7 @@ class Apart:
             outcome = next(child.process(alone), None)
             if outcome is None:
                 child = None
-                detail = "its process was killed, or died, twice"
-                outcome = header_outcome(header, Status.QUARANTINED, Code.WORKER_KILLED, STAGE, detail, chunk.decision)
+                outcome = header_outcome(header, Status.QUARANTINED, Code.WORKER_KILLED, STAGE, _KILLED, chunk.decision)
             elif outcome.status is Status.SAVED:
                 saved.add(header.sop_uid)
             yield outcome
@@ -100,6 +119,19 @@ class _Child:
             self.close()
             raise answer
 
+    def read(self, source: Source) -> Header | Outcome | None:
+        """A header, or None when the child is gone."""
+        try:
+            self._pipe.send(source)
+            answer = self._pipe.recv()
+        except (EOFError, OSError):
+            self.close()
+            return None
+        if isinstance(answer, DeidError):
+            raise answer
+        found: Header | Outcome = answer
+        return found
+
     def process(self, chunk: Chunk) -> Iterator[Outcome]:
         """Outcomes as far as the child came; it is gone when they are fewer than the instances."""
         try:
@@ -120,7 +152,7 @@ class _Child:
 
 
 def _serve(pipe: Connection) -> None:
-    """The child: clean what it is given until the parent closes the pipe."""
+    """The child: read and clean what it is given until the parent closes the pipe."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
     with suppress(EOFError, OSError):
@@ -129,7 +161,12 @@ def _serve(pipe: Connection) -> None:
             worker = job.open()
             pipe.send("ready")
             while True:
-                for outcome in worker.process(pipe.recv()):
+                item = pipe.recv()
+                if isinstance(item, Source):
+                    opened = worker.open_header(item)
+                    pipe.send(opened if isinstance(opened, Outcome) else worker.evaluate(opened))
+                    continue
+                for outcome in worker.process(item):
                     pipe.send(outcome)
         except (EOFError, OSError):
             raise

@@ -21,6 +21,7 @@ from transforms.beam.clean_apart import CleanApartDoFn
 from transforms.beam.decide_series import DecideSeriesDoFn
 from transforms.beam.deidentify_tags import DeidentifyTagsDoFn
 from transforms.beam.mask_text import MaskTextDoFn
+from transforms.beam.read_apart import ReadApartDoFn
 from transforms.beam.read_header import ReadHeaderDoFn
 from transforms.beam.save_conditions import SaveConditionsDoFn
 from transforms.beam.verify import VerifyDoFn
@@ -87,12 +88,16 @@ def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:
         | "ReadShard" >> beam.FlatMap(partial(read_shard, job.store))
         | "SplitFinished" >> beam.ParDo(_SplitFinished()).with_outputs(FINISHED, main="pending")
     )
-    opened = (
-        items.pending
-        | "SpreadSources" >> beam.Reshuffle()
-        | "ReadHeader" >> beam.ParDo(ReadHeaderDoFn(job.open)).with_output_types(OpenedHeader).with_outputs(OUTCOMES, main="opened")
-    )
-    headers = opened.opened | "EvaluateSaveConditions" >> beam.ParDo(SaveConditionsDoFn(job.open)).with_outputs(OUTCOMES, main="headers")
+    sources = items.pending | "SpreadSources" >> beam.Reshuffle()
+    branches: dict[str, beam.PCollection] = {}
+    if job.apart:
+        headers = sources | "ReadApart" >> beam.ParDo(ReadApartDoFn(job.open_apart)).with_outputs(OUTCOMES, main="headers")
+    else:
+        read = beam.ParDo(ReadHeaderDoFn(job.open)).with_output_types(OpenedHeader).with_outputs(OUTCOMES, main="opened")
+        opened = sources | "ReadHeader" >> read
+        branches["Unreadable"] = opened[OUTCOMES]
+        evaluate = beam.ParDo(SaveConditionsDoFn(job.open)).with_outputs(OUTCOMES, main="headers")
+        headers = opened.opened | "EvaluateSaveConditions" >> evaluate
     decided = (
         (headers.headers, items[FINISHED])
         | "JoinFinished" >> beam.Flatten()
@@ -102,7 +107,7 @@ def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:
     chunks = decided.chunks | "SpreadChunks" >> beam.Reshuffle()
     saved = (chunks | "CleanApart" >> beam.ParDo(CleanApartDoFn(job.open_apart))) if job.apart else _clean(chunks, job)
     # One writer per branch rather than one after a Flatten: each stays fused with what feeds it, so that rows are written as files are.
-    branches = {"Unreadable": opened[OUTCOMES], "Unevaluated": headers[OUTCOMES], "Filtered": decided[OUTCOMES], "Saved": saved}
+    branches |= {"Unevaluated": headers[OUTCOMES], "Filtered": decided[OUTCOMES], "Saved": saved}
     for label, outcomes in branches.items():
         outcomes | f"WriteAudit{label}" >> beam.ParDo(WriteAuditDoFn(job.write_audit))
 

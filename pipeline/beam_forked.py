@@ -54,6 +54,11 @@ def worker_pool(workers: int, apart: Connection) -> Iterator[str]:
     threading.Thread(target=_watch, args=(processes, done), daemon=True).start()
     try:
         yield address
+    except Exception:
+        wait([process.sentinel for process in processes], LOOK_SECONDS)
+        if any((process.exitcode or 0) < 0 for process in processes):
+            os._exit(os.EX_TEMPFAIL)  # where data was on its way to the worker that was killed, Beam does notice
+        raise
     finally:
         done.set()
         server.stop(None)

@@ -20,11 +20,12 @@ from transforms.buffer import OutcomeBuffer
 from transforms.errors import ConfigError, DeidError, describe
 from transforms.measures import Tally, of_outcome
 from transforms.series.aggregate import series_key
-from transforms.types import Chunk, Header, Outcome
+from transforms.types import Chunk, Header, Outcome, Source
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
+    from pipeline.apart import Apart
     from transforms.deidentify import Deidentifier
 
 T = TypeVar("T")
@@ -73,8 +74,8 @@ class SparkJob(Protocol):
     def open(self) -> Deidentifier:
         """The Deidentifier of the process."""
 
-    def open_apart(self) -> Cleaner:
-        """What cleans chunks in a process of its own."""
+    def open_apart(self) -> Apart:
+        """What reads headers and cleans chunks in a process of its own."""
 
     def write_audit(self, outcomes: Sequence[Outcome]) -> None:
         """Write rows."""
@@ -206,6 +207,7 @@ def tasks_for(pending: int, shards: int, cores: int) -> tuple[int, int, int]:
 def read_headers(job: SparkJob, measured: Measured, slices: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Header]]:
     """Stage 1: every ``parts``-th line of a shard, from line ``number`` -> (series key, header); rows for what is not readable."""
     worker, audit, tally = job.open(), OutcomeBuffer(job.write_audit), Tally()
+    apart = job.open_apart() if job.apart or _retried() else None
     for shard, number, parts in slices:
         for index, item in enumerate(read_shard(job.store, shard)):
             if index % parts != number:
@@ -213,18 +215,21 @@ def read_headers(job: SparkJob, measured: Measured, slices: Iterable[tuple[str, 
             if isinstance(item, Header):
                 yield series_key(item), item
                 continue
-            opened = worker.open_header(item)
-            if isinstance(opened, Outcome):
-                _ended(opened, audit, tally)
+            header = apart.read(item) if apart else _read(worker, item, tally)
+            if isinstance(header, Outcome):
+                _ended(header, audit, tally)
             else:
-                tally.add(opened.measures)
-                header = worker.evaluate(opened)
-                if isinstance(header, Outcome):
-                    _ended(header, audit, tally)
-                else:
-                    yield series_key(header), header
+                yield series_key(header), header
     audit.flush()
     measured.add(tally)
+
+
+def _read(worker: Deidentifier, source: Source, tally: Tally) -> Header | Outcome:
+    opened = worker.open_header(source)
+    if isinstance(opened, Outcome):
+        return opened
+    tally.add(opened.measures)
+    return worker.evaluate(opened)
 
 
 def decide_series(job: SparkJob, measured: Measured, series: Iterable[tuple[str, Iterable[Header]]]) -> Iterator[tuple[str, Chunk]]:

@@ -13,7 +13,7 @@ from pipeline.storage import Store
 from pipeline.worker import Job
 from tests.end_to_end import archive
 from transforms.errors import DeidError
-from transforms.types import Chunk, Header, Outcome, SeriesDecision
+from transforms.types import Chunk, Header, Outcome, SeriesDecision, Source
 
 POISON = Path(__file__).parents[1] / "scale" / "poison"
 
@@ -32,10 +32,10 @@ def chunk(paths: list[Path]) -> Chunk:
     return Chunk("key", tuple(headers), SeriesDecision(True))
 
 
-def poison(*paths: Path) -> None:
+def poison(*paths: Path, marker: str = "POISON-OF-THE-TESTS") -> None:
     for path in paths:
         dataset = pydicom.dcmread(path)
-        dataset.ImageComments = "POISON-OF-THE-TESTS"
+        dataset.ImageComments = marker
         dataset.save_as(path)
 
 
@@ -59,6 +59,24 @@ def test_only_the_instance_that_kills_is_quarantined(tmp_path: Path, secret_file
     assert len(list((tmp_path / "out").rglob("*.dcm"))) == 2
     more = archive.series(tmp_path / "more", 2)
     assert ends(apart.process(chunk(more))) == ["saved", "saved"]
+
+
+def test_only_the_header_that_kills_is_quarantined(tmp_path: Path, secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(POISON))
+    paths = archive.series(tmp_path / "in", 3)
+    poison(paths[1], marker="POISON-OF-HEADERS")
+    (tmp_path / "in" / "note.txt").write_text("no image")
+    apart = Apart(job(tmp_path, secret_file))
+    found = [apart.read(Source(str(path), path.stat().st_size)) for path in (*paths, tmp_path / "in" / "note.txt")]
+    assert [item.instance["code"] if isinstance(item, Outcome) else item.save for item in found] == [
+        True,
+        "worker_killed",
+        True,
+        "not_dicom",
+    ]
+    assert isinstance(found[1], Outcome)
+    assert found[1].instance["stage"] == "read_header"
+    assert found[1].crosswalk["url"] == str(paths[1])
 
 
 def test_a_secret_that_is_not_there_is_no_fault_of_an_instance(tmp_path: Path) -> None:

@@ -76,12 +76,12 @@ def test_a_killed_spark_worker_does_not_stop_the_run(tmp_path: Path, secret_file
     assert len(runs.rows(tmp_path / "out", "audit/instances")) == 90
 
 
-def poisoned(folder: Path, count: int, *places: int) -> list[Path]:
-    """A series in which some instances kill the process that reads them whole; see poison/sitecustomize.py."""
+def poisoned(folder: Path, count: int, *places: int, marker: str = "POISON-OF-THE-TESTS") -> list[Path]:
+    """A series in which some instances kill the process that reads them whole, or their headers; see poison/sitecustomize.py."""
     paths = archive.series(folder, count)
     for place in places:
         dataset = pydicom.dcmread(paths[place])
-        dataset.ImageComments = "POISON-OF-THE-TESTS"
+        dataset.ImageComments = marker
         dataset.save_as(paths[place])
     return paths
 
@@ -115,6 +115,28 @@ def test_an_instance_that_kills_the_driver_is_quarantined_by_running_again(tmp_p
     assert "4 inputs: 3 saved, 0 filtered, 1 quarantined" in said
     assert ends(tmp_path / "out")[path.name] == ("quarantined", "worker_killed")
     assert not [path for path in (tmp_path / "out" / "restricted" / "manifests").rglob("*") if path.is_file()]
+
+
+def test_a_header_that_kills_the_driver_is_quarantined_by_running_again(tmp_path: Path, secret_file: Path, quick: str) -> None:
+    path = poisoned(tmp_path / "in", 4, 1, marker="POISON-OF-HEADERS")[1]
+    command = runs.command(tmp_path / "in", tmp_path / "out", secret_file, config=quick)
+    assert subprocess.run(command, cwd=cluster.ROOT, env=cluster.environment(**POISON), capture_output=True).returncode == -signal.SIGKILL
+    said = runs.deid(tmp_path / "in", tmp_path / "out", secret_file, config=quick, env=POISON)
+    assert "4 inputs: 3 saved, 0 filtered, 1 quarantined" in said
+    assert ends(tmp_path / "out")[path.name] == ("quarantined", "worker_killed")
+
+
+@pytest.mark.scale
+@pytest.mark.timeout(900)
+def test_a_header_that_kills_its_worker_is_quarantined_and_no_other(tmp_path: Path, secret_file: Path, quick: str) -> None:
+    paths = poisoned(tmp_path / "in", 20, 3, 11, marker="POISON-OF-HEADERS")
+    cluster.require_java()
+    spark = ["--runner", "spark", "--workers", "2", "--", *cluster.LOOPBACK, "--conf", "spark.ui.enabled=false"]
+    for name, options in (("beam", ["--workers", "2"]), ("spark", spark)):
+        said = runs.deid(tmp_path / "in", tmp_path / name, secret_file, *options, config=quick, env=POISON)
+        assert "20 inputs: 18 saved, 0 filtered, 2 quarantined, 0 unaccounted for" in said
+        found = ends(tmp_path / name)
+        assert {path for path, end in found.items() if end == ("quarantined", "worker_killed")} == {paths[3].name, paths[11].name}
 
 
 @pytest.mark.scale

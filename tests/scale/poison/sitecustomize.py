@@ -1,4 +1,4 @@
-"""Stands for a library that ends the process: reading a file with the marker below kills whoever reads it whole.
+"""Stands for a library that ends the process: reading a file with a marker below kills whoever reads it, whole or its header.
 
 Python imports this by itself in every process whose PYTHONPATH has this folder. The product knows nothing of it.
 """
@@ -9,30 +9,46 @@ import sys
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 
-MARKER = b"POISON-OF-THE-TESTS"
-MODULE = "transforms.read.instance"
+WHOLE, HEADER = b"POISON-OF-THE-TESTS", b"POISON-OF-HEADERS"
+
+
+def die_if(poisoned):
+    if poisoned:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def whole(read):
+    def read_or_die(data, *rest):
+        die_if(WHOLE in bytes(data))
+        return read(data, *rest)
+
+    return read_or_die
+
+
+def header(read):
+    def read_or_die(fetch, size, *rest, **named):
+        die_if(HEADER in fetch(0, min(size, 2**16)))
+        return read(fetch, size, *rest, **named)
+
+    return read_or_die
+
+
+POISONED = {"transforms.read.instance": ("read_instance", whole), "transforms.read.header": ("read_header", header)}
 
 
 class Poisoned(MetaPathFinder):
-    """Wraps `read_instance` when its module is first imported."""
+    """Wraps the functions that read when their modules are first imported."""
 
     def find_spec(self, name, path=None, target=None):
-        if name != MODULE:
+        if name not in POISONED:
             return None
-        sys.meta_path.remove(self)
+        function, wrapped = POISONED.pop(name)
         spec = find_spec(name)
         load = spec.loader.exec_module
 
         def load_poisoned(module):
             load(module)
-            read = module.read_instance
-
-            def read_or_die(data, *rest):
-                if MARKER in bytes(data):
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return read(data, *rest)
-
-            module.read_instance = read_or_die
+            setattr(module, function, wrapped(getattr(module, function)))
 
         spec.loader.exec_module = load_poisoned
         return spec
