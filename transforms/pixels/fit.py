@@ -95,8 +95,8 @@ def along_line(layers: Grey, height: int, start: int, end: int) -> Box:
     side = max(height // STROKE, 1) | 1
     if side < 3:
         return Box(0, 0, layers.shape[1], layers.shape[0])
-    strokes = np.max([_strokes(layers[:, :, sample], side) for sample in range(layers.shape[2])], axis=0)
-    ink = strokes >= max(INK * _percentile(strokes[:, start:end], PEAK), 1e-6)
+    standing = np.max([strokes(layers[:, :, sample], side) for sample in range(layers.shape[2])], axis=0)
+    ink = standing >= max(INK * _percentile(standing[:, start:end], PEAK), 1e-6)
     found = _around(ink)
     quarter = height // 4 + (ink.shape[0] - height) // 2
     written = np.flatnonzero(ink[quarter : ink.shape[0] - quarter].any(axis=0))
@@ -108,7 +108,7 @@ def along_line(layers: Grey, height: int, start: int, end: int) -> Box:
     return Box(left, found.y, right - left, found.h)
 
 
-def _strokes(layer: Grey, side: int) -> Grey:
+def strokes(layer: Grey, side: int) -> Grey:
     """How far each pixel stands out from what is thicker than ``side``; beyond the layer lies its median."""
     padded = cv2.copyMakeBorder(layer, side, side, side, side, cv2.BORDER_CONSTANT, value=(_percentile(layer, 50),))
     kernel = np.ones((side, side), np.uint8)

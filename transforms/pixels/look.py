@@ -54,7 +54,7 @@ class Look:
     def __init__(self, engine: TextEngine, min_score: float, *, read: bool) -> None:
         self._engine = engine
         self._min_score = min_score
-        self._read = read
+        self.reads = read
 
     def __call__(self, picture: Picture, seen: Heat | None = None) -> list[Sighting]:
         """All text in ``picture``; ``seen`` saves the triage when it was made before."""
@@ -66,7 +66,7 @@ class Look:
             more = self._detect(picture, seen, _tiles(missed, picture.shape), SECOND_SCALE, style, boxes)
             found = completed([*found, *more], seen) if more else found
         found = trimmed(self._engine, picture, found)
-        found = reread(self._engine, picture, found) if self._read else found
+        found = reread(self._engine, picture, found) if self.reads else found
         return found + read_in_doubt(self._engine, picture, self._unread(seen, found))
 
     def _unread(self, seen: Heat, found: Sequence[Sighting]) -> list[Sighting]:
@@ -119,8 +119,8 @@ class Look:
         certain = [is_agreed(sighting, shape) for sighting, _ in candidates]
         if known + sum(certain) >= COMPANY:
             certain = [is_agreed(sighting, shape, in_company=True) for sighting, _ in candidates]
-        kept = [] if self._read else [sighting for (sighting, _), sure in zip(candidates, certain, strict=True) if sure]
-        doubted = [(*item, sure) for item, sure in zip(candidates, certain, strict=True) if self._read or not sure]
+        kept = [] if self.reads else [sighting for (sighting, _), sure in zip(candidates, certain, strict=True) if sure]
+        doubted = [(*item, sure) for item, sure in zip(candidates, certain, strict=True) if self.reads or not sure]
         readings = self._engine.read([content for _, content, _ in doubted])
         for (sighting, content, sure), reading in zip(doubted, readings, strict=True):
             best = sighting.read_as(reading)

@@ -7,6 +7,7 @@ other text among hundreds is found like any other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.pixels.decide import Sighting
-from transforms.pixels.fit import fitted
+from transforms.pixels.fit import STROKE, fitted, strokes
 from transforms.pixels.geometry import grown, intersection
 from transforms.pixels.look import Look
-from transforms.pixels.triage import CELL, heat
+from transforms.pixels.triage import CELL, Heat, heat
 from transforms.pixels.views import Picture
 from transforms.types import Box
 
@@ -29,6 +30,15 @@ NEWS = 0.25
 """Share of the pixels of a cell that may differ where there was no text: thin letters that come to be there cover more."""
 RIM = 2
 MAX_PLACES = 100
+AROUND = 2 * CELL
+"""Pixels around a line, at least, in which `Heat.without` may hide what comes to stand there; or the height of a line."""
+COLD, WARM, SURE = 0.3, 0.5, 0.7
+"""Cells that carried no text when a line was learned, that may carry it now, and that surely do."""
+NEW_CELLS = 2
+OVER = 0.5
+"""Strokes drawn over a line stand out by at least this share of its contrast."""
+LETTER = 0.06
+"""Pixels of new strokes that count as text, as a share of the square of the height of a line: a letter has twice as many."""
 
 Grey = NDArray[np.float32]
 
@@ -44,6 +54,8 @@ class Place:
     contrast: float
     first: int
     times: int = 1
+    cells: tuple[Grey, ...] = field(default=(), repr=False)
+    """What triage saw of a line and around it, by level."""
 
     @classmethod
     def of(cls, grey: Grey, box: Box, sighting: Sighting | None, first: int) -> Place:
@@ -69,6 +81,20 @@ class Place:
         ink = self.ink.view(np.uint8)
         before, now = (cv2.mean(values, ink)[0] - cv2.mean(values, 1 - ink)[0] for values in (self.content, content))
         return bool(now * before > 0 and abs(now) >= 0.5 * abs(before))
+
+    def around(self, shape: tuple[int, int]) -> Box:
+        """The line with what lies close to it."""
+        return grown(self.box, max(AROUND, min(self.box.w, self.box.h)), shape)
+
+    def is_overwritten(self, grey: Grey) -> bool:
+        """Whether strokes that were not there when the line was learned cross it: other text, drawn over it."""
+        now, height = _content(grey, self.box), min(self.box.w, self.box.h)
+        least = np.float32(max(OVER * self.contrast, 1e-6))
+        came = (cv2.absdiff(np.ascontiguousarray(now), self.content) >= least) & ~self.ink
+        enough = LETTER * height * height
+        if np.count_nonzero(came) < enough:
+            return False
+        return bool(np.count_nonzero(came & (strokes(now, max(height // STROKE, 3) | 1) >= least)) >= enough)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +130,18 @@ class Memory:
         present = [place for place in self._places if place.on(grey)]
         for place in present:
             place.times += 1
-        rest = warmth.without([box for place in present for box in (place.sighting.pieces if place.sighting else (place.box,))])
+        as_before = [place for place in present if place.sighting is None or not (look.reads and place.is_overwritten(grey))]
+        rest = warmth.without([box for place in as_before for box in (place.sighting.pieces if place.sighting else (place.box,))])
+        _put_back(rest, warmth, [place for place in as_before if place.sighting is not None])
         known = [place.sighting for place in present if place.sighting is not None]
         spots = rest.spots()
         found = look(picture, rest) if spots else []
         for sighting in found:
-            self._learn(grey, grown(sighting.box, RIM, picture.shape), sighting, number)
+            self._learn(grey, grown(sighting.box, RIM, picture.shape), sighting, number, warmth)
         for spot in spots:
             # What only colours show cannot be told by the luminance from text that comes later.
             if np.ptp(_content(grey, spot.box)) > 0 and not any(intersection(spot.box, sighting.box) for sighting in found):
-                self._learn(grey, spot.box, None, number)
+                self._learn(grey, spot.box, None, number, warmth)
         seen = Seen(fitted(picture, (*known, *found)), _method(bool(known), bool(spots)))
         self._digests[digest] = seen
         return seen
@@ -133,11 +161,30 @@ class Memory:
     def _lasting(self, number: int) -> list[Place]:
         return [place for place in self._places if place.sighting is not None and place.first > number and place.times > 1]
 
-    def _learn(self, grey: Grey, box: Box, sighting: Sighting | None, number: int) -> None:
+    def _learn(self, grey: Grey, box: Box, sighting: Sighting | None, number: int, warmth: Heat) -> None:
         if len(self._places) >= MAX_PLACES:
             # What was seen least is the least likely to come again.
             self._places.remove(min(self._places, key=lambda place: (place.times, place.first)))
-        self._places.append(Place.of(grey, box, sighting, number))
+        place = Place.of(grey, box, sighting, number)
+        if sighting is not None:
+            place.cells = tuple(warmth.cells(level, place.around(warmth.shape)).copy() for level in range(len(warmth.levels)))
+        self._places.append(place)
+
+
+def _put_back(rest: Heat, warmth: Heat, lines: Sequence[Place]) -> None:
+    """Close around known lines, where their own warmth was taken out of ``rest``: what was not warm there when they were learned."""
+    known = Heat([np.zeros_like(cells) for cells in warmth.levels], warmth.shape)
+    for line in lines:
+        for level, cells in enumerate(line.cells):
+            place = known.cells(level, line.around(warmth.shape))
+            np.maximum(place, cells, out=place)
+    for line in lines:
+        around = line.around(warmth.shape)
+        for level in range(len(warmth.levels)):
+            now = warmth.cells(level, around)
+            new = (now >= WARM) & (known.cells(level, around) < COLD)
+            if np.count_nonzero(new & (now >= SURE)) >= NEW_CELLS:
+                rest.cells(level, around)[new] = now[new]
 
 
 def _content(grey: Grey, box: Box) -> NDArray[Any]:

@@ -12,8 +12,11 @@ from pydicom.dataset import Dataset
 
 from tests.transforms.pixels.test_cleaner import clean, instance, pixels, report
 from transforms.pixels import share
+from transforms.pixels.decide import Sighting
 from transforms.pixels.engines import registry
 from transforms.pixels.engines.base import Image, Reading
+from transforms.pixels.triage import Heat
+from transforms.policy import PixelMode
 from transforms.types import Box
 
 
@@ -57,10 +60,10 @@ def test_places_beyond_the_bound_push_out_the_rarest(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(share, "MAX_PLACES", 2)
     memory, box = share.Memory(), Box(0, 0, 8, 8)
     greys = [np.full((16, 16), value, np.float32) for value in (1, 2, 3)]
-    memory._learn(greys[0], box, None, 0)
+    memory._learn(greys[0], box, None, 0, Heat([], (16, 16)))
     memory._places[0].times = 5
     for number in (1, 2):
-        memory._learn(greys[number], box, None, number)
+        memory._learn(greys[number], box, None, number, Heat([], (16, 16)))
     assert [place.content[0, 0] for place in memory._places] == [1, 3]
 
 
@@ -115,6 +118,33 @@ def test_known_text_in_the_margin_of_a_spot_is_not_read_again(monkeypatch: pytes
     assert results[1].frames[0].method == "shared+ocr"
     assert pixels(second)[0, 14:48, 12:120].max() < 1000
     assert not read
+
+
+@pytest.mark.parametrize(("text", "place"), [("KAUFMAN", (72, 25)), ("KAUFMAN", (62, 25)), ("KAUFMAN", (10, 38)), ("KAUFMAN", (10, 12))])
+def test_text_beside_a_line_that_is_known_and_kept_is_found(text: str, place: tuple[int, int]) -> None:
+    """Right of it, touching it, under it and above it as closely as lines stand."""
+    series = slices(3, text="120 KVP")
+    glyphs = np.zeros((256, 256), np.uint8)
+    cv2.putText(glyphs, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255,), 1, cv2.LINE_AA)
+    below = pixels(series[1])[0].astype(np.float32)
+    series[1].PixelData = (below + (1400 - below) * (glyphs / 255.0)).astype(np.uint16).tobytes()
+    results = [report(result) for result in clean(*series, mode=PixelMode.REDACT_SENSITIVE_TEXT)]
+    assert [result.changed_frames for result in results] == [(), (0,), ()]
+    assert pixels(series[1])[0][glyphs > 128].max() < 1000
+
+
+def test_text_drawn_over_a_known_line_is_looked_at_again() -> None:
+    grey = np.random.default_rng(3).normal(40, 10, (60, 200)).astype(np.float32)
+    glyphs = [np.zeros(grey.shape, np.uint8) for _ in range(2)]
+    for image, text, start in zip(glyphs, ("120 KVP 2.5", "KAUFMAN"), (20, 30), strict=True):
+        cv2.putText(image, text, (start, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255,), 1)
+    known = np.where(glyphs[0] > 0, np.float32(1400), grey)
+    box = Box(16, 24, 110, 22)
+    place = share.Place.of(known, box, Sighting(box, (box,), 0.9, 1.0), 0)
+    both = np.where(glyphs[1] > 0, np.float32(1400), known)
+    assert place.on(both)
+    assert place.is_overwritten(both)
+    assert not place.is_overwritten(known + np.random.default_rng(4).normal(0, 10, grey.shape).astype(np.float32))
 
 
 @pytest.mark.parametrize("frames", [60])
