@@ -194,11 +194,11 @@ def compaction(folder: Path, rows: int) -> None:
             own = {"instance_id": f"{number:032x}"}
             outcomes.append(Outcome(own["instance_id"], row.status, row.instance | own, (), row.crosswalk | own | {"url": f"/a/{number}"}))
         writer.write(outcomes)
-    before, started = peak(), time.monotonic()
+    before, started, worked = peak(), time.monotonic(), time.process_time()
     compact(store, output)
-    seconds = time.monotonic() - started
+    seconds, cpu = time.monotonic() - started, time.process_time() - worked
     size = sum(path.stat().st_size for path in Path(output).rglob("*.parquet"))
-    print(f"compaction of {rows} rows: {seconds:.1f} s, +{peak() - before:.0f} MiB, {size / rows:.0f} bytes per row left")
+    print(f"compaction of {rows} rows: {seconds:.1f} s, {cpu:.1f} CPU s, +{peak() - before:.0f} MiB, {size / rows:.0f} bytes per row left")
 
 
 def main() -> None:
