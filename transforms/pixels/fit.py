@@ -6,6 +6,7 @@ image. Only the pixels of the frame that is to be masked decide, so that nothing
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -62,17 +63,22 @@ def _fit(picture: Picture, box: Box, item: Sighting) -> Box:
     return common(fit, Box(wide.x + line.x, wide.y + line.y, line.w, line.h)) or fit
 
 
-def _layers(picture: Picture, box: Box) -> Grey:
+def _layers(picture: Picture, box: Box) -> Grey | NDArray[np.uint8]:
+    """Rows x columns x samples; 8 bits stay as they are, which is several times quicker."""
     content = picture.content(box)
-    layers = content.reshape(*content.shape[:2], -1).astype(np.float32)
+    layers = content.reshape(*content.shape[:2], -1)
+    if layers.dtype == np.uint8:
+        return layers
+    layers = layers.astype(np.float32)
     return np.nan_to_num(layers, copy=False, nan=0.0, posinf=0.0, neginf=0.0) if content.dtype.kind == "f" else layers
 
 
-def without_ground(layers: Grey) -> Box:
+def without_ground(layers: Grey | NDArray[np.uint8]) -> Box:
     """What is left of rows x columns x samples without the rows and columns along its sides in which all pixels are ground.
 
     The ground is the median of the border, its noise that of the border. Where the border is structured, as over anatomy, nothing is cut.
     """
+    layers = layers.astype(np.float32, copy=False)
     border = np.concatenate((layers[0], layers[-1], layers[:, 0], layers[:, -1]))
     middle = len(border) // 2
     ground = np.partition(border, middle, axis=0)[middle]
@@ -81,7 +87,7 @@ def without_ground(layers: Grey) -> Box:
     return _around(deviation > min(max(NOISE * noise, FAINT[0] * peak), FAINT[1] * peak))
 
 
-def along_line(layers: Grey, height: int, start: int, end: int) -> Box:
+def along_line(layers: Grey | NDArray[np.uint8], height: int, start: int, end: int) -> Box:
     """What is left of a horizontal line without the rows above and below its strokes, and without what it grew over and holds none.
 
     Strokes are what is thinner than a part of the line's height, in either polarity: edges of anatomy and shades are none.
@@ -95,7 +101,7 @@ def along_line(layers: Grey, height: int, start: int, end: int) -> Box:
     side = max(height // STROKE, 1) | 1
     if side < 3:
         return Box(0, 0, layers.shape[1], layers.shape[0])
-    standing = np.max([strokes(layers[:, :, sample], side) for sample in range(layers.shape[2])], axis=0)
+    standing = functools.reduce(np.maximum, (strokes(layers[:, :, sample], side) for sample in range(layers.shape[2])))
     ink = standing >= max(INK * _percentile(standing[:, start:end], PEAK), 1e-6)
     found = _around(ink)
     quarter = height // 4 + (ink.shape[0] - height) // 2
@@ -108,7 +114,7 @@ def along_line(layers: Grey, height: int, start: int, end: int) -> Box:
     return Box(left, found.y, right - left, found.h)
 
 
-def strokes(layer: Grey, side: int) -> Grey:
+def strokes(layer: Grey | NDArray[np.uint8], side: int) -> Grey:
     """How far each pixel stands out from what is thicker than ``side``; beyond the layer lies its median."""
     padded = cv2.copyMakeBorder(layer, side, side, side, side, cv2.BORDER_CONSTANT, value=(_percentile(layer, 50),))
     kernel = np.ones((side, side), np.uint8)
@@ -121,7 +127,7 @@ def _largest(layers: Grey) -> Grey:
     return layers[..., 0] if layers.shape[-1] == 1 else np.asarray(layers.max(axis=-1), np.float32)
 
 
-def _percentile(values: Grey, percent: int) -> float:
+def _percentile(values: Grey | NDArray[np.uint8], percent: int) -> float:
     """As numpy has it, but without interpolation, which takes longer than the rest for boxes of this size."""
     at = (values.size - 1) * percent // 100
     return float(np.partition(values, at, axis=None)[at])
