@@ -44,6 +44,7 @@ from transforms.pixels.engines import registry
 from transforms.pixels.frames import FrameReader
 from transforms.pixels.full import full_look
 from transforms.pixels.geometry import grown, to_edge
+from transforms.pixels.sieve import sieved
 from transforms.pixels.spotter_text import FONT_FOLDER, fonts, has
 from transforms.pixels.train_spotter import _network_of
 from transforms.pixels.triage import THRESHOLD, Heat, heat
@@ -256,7 +257,7 @@ def frames_of(reader: FrameReader) -> Iterator[Picture]:
 
 
 def looked(picture: Picture) -> Heat:
-    return heat(picture.grey(), picture.colours())
+    return sieved(heat(picture.grey(), picture.colours()))
 
 
 def touches(seen: Heat, box: Box) -> bool:

@@ -19,6 +19,7 @@ from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, share_covered, union
 from transforms.pixels.reread import read_in_doubt, reread, trimmed
 from transforms.pixels.sheet import assign, lay_out
+from transforms.pixels.sieve import sieved
 from transforms.pixels.triage import Heat, Spot, heat
 from transforms.pixels.views import Picture, Style
 from transforms.types import Box
@@ -58,7 +59,7 @@ class Look:
 
     def __call__(self, picture: Picture, seen: Heat | None = None) -> list[Sighting]:
         """All text in ``picture``; ``seen`` saves the triage when it was made before."""
-        seen = heat(picture.grey(), picture.colours()) if seen is None else seen
+        seen = sieved(heat(picture.grey(), picture.colours())) if seen is None else seen
         found = completed(self._detect(picture, seen, _tiles(seen.spots(), picture.shape), FIRST_SCALE, Style.PLAIN), seen)
         for style in (Style.INVERSE, Style.EQUALISED):
             boxes = [box for item in found for box in item.pieces]

@@ -19,6 +19,7 @@ from transforms.pixels.decide import Sighting
 from transforms.pixels.fit import STROKE, fitted, strokes
 from transforms.pixels.geometry import grown, intersection
 from transforms.pixels.look import Look
+from transforms.pixels.sieve import sieved
 from transforms.pixels.triage import CELL, Heat, heat
 from transforms.pixels.views import Picture
 from transforms.types import Box
@@ -134,6 +135,7 @@ class Memory:
         rest = warmth.without([box for place in as_before for box in (place.sighting.pieces if place.sighting else (place.box,))])
         _put_back(rest, warmth, [place for place in as_before if place.sighting is not None])
         known = [place.sighting for place in present if place.sighting is not None]
+        rest = rest if known else sieved(rest)
         spots = rest.spots()
         found = look(picture, rest) if spots else []
         for sighting in found:

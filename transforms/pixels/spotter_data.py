@@ -44,6 +44,8 @@ NEAR = 5
 FILLED = 0.45
 TOUCHED = 0.02
 UNKNOWN = 255
+Crops = tuple[NDArray[np.float16], NDArray[np.uint8]]
+"""Inputs of a network (count x 128 x 128) and their cells (count x 16 x 16): 1 text, 0 none, 255 either."""
 _NUMBER = re.compile(r"^\d+_(clean|image)_")
 """What `dicom-deid synth` puts before the name of the source."""
 _ENCODINGS = re.compile(r"[_-]?(J2K[IR]?|JPL[LY]|JLS[LN]|RLE|UNC[IR]?|REF|LITTLE|BIG|EXPB|IMPL|2FRAME|PALETTED?|16BIT|8BIT|HTJ2K\w*)")
@@ -128,7 +130,7 @@ class Generator:
         self._images = list(images.values())
         self._writer = Writer(self._rng, faces)
 
-    def crops(self, count: int) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
+    def crops(self, count: int) -> Crops:
         """``count`` inputs of the network (count x 128 x 128) and their cells (count x 16 x 16): 1 text, 0 none, 255 either."""
         inputs = np.zeros((count, CROP, CROP), np.float16)
         cells = np.zeros((count, CROP // CELL, CROP // CELL), np.uint8)

@@ -9,7 +9,7 @@ of a text detector.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from transforms.types import Box
 
+SPOTTER = "spotter.onnx"
 THRESHOLD = 0.3
 SEEN = 0.7
 FOLLOWS = 0.5
@@ -67,19 +68,44 @@ class Spot:
     fill: float
 
 
-class Heat:
-    """The probabilities of all cells of a frame, one map for each level."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a map was made from: a frame or a reduced copy.
 
-    def __init__(self, levels: list[Grey], shape: tuple[int, int]) -> None:
+    Attributes:
+        grey: its luminance.
+        colours: its planes of colour, if it has colours.
+        floor: the contrast that counts as nothing.
+        middle: an ordinary value; sums of squares of the difference to it stay precise.
+    """
+
+    grey: Grey
+    colours: Sequence[Colour]
+    floor: float
+    middle: float
+
+
+class Heat:
+    """The probabilities of all cells of a frame, one map for each level.
+
+    Args:
+        levels: the maps.
+        shape: rows and columns of the frame.
+        sources: what each map was made from; of two, a cell has the higher probability.
+    """
+
+    def __init__(self, levels: list[Grey], shape: tuple[int, int], sources: Sequence[Sequence[Source]] = ()) -> None:
         self.levels = levels
         self.shape = shape
+        self.sources = sources
 
     def spots(self, threshold: float = THRESHOLD) -> list[Spot]:
         """Connected areas of cells of at least ``threshold``; what a sharper level sees as well is left out of the coarser one."""
-        found: list[Spot] = []
-        for level, cells in enumerate(self.levels):
-            found.extend(self._areas(cells if level == 0 else np.where(self._seen(level), 0, cells).astype(np.float32), level, threshold))
-        return found
+        return [spot for level in range(len(self.levels)) for spot in self._areas(self.news(level), level, threshold)]
+
+    def news(self, level: int) -> Grey:
+        """The map of a level without what a sharper one sees as well."""
+        return self.levels[level] if level == 0 else np.where(self._seen(level), 0, self.levels[level]).astype(np.float32)
 
     def _seen(self, level: int) -> NDArray[np.bool_]:
         """Which cells of a level lie in areas that the sharper level is sure of: text of a size between two levels shows on both."""
@@ -110,7 +136,7 @@ class Heat:
                 left, top = self._cell(level, box.x - reach, box.y - reach)
                 right, bottom = self._cell(level, box.x + box.w - 1 + reach, box.y + box.h - 1 + reach)
                 cells[max(top, 0) : bottom + 1, max(left, 0) : right + 1] = 0
-        return Heat(levels, self.shape)
+        return Heat(levels, self.shape, self.sources)
 
     def support(self, box: Box) -> float:
         """How well cells carry ``box`` along its length: 1 for text that they are sure of from end to end."""
@@ -206,56 +232,71 @@ def heat(grey: Grey, colours: Sequence[Colour] = ()) -> Heat:
     low, high = float(grey.min()), float(grey.max())
     if not (high > low or colours) or max(shape) < SMALLEST:
         return Heat([], shape)
-    levels = _levels(grey - np.float32(middle), colours, max(CONTRAST_FLOOR * (top - bottom), RANGE_FLOOR * (high - low), LEAST_FLOOR))
+    floor = max(CONTRAST_FLOOR * (top - bottom), RANGE_FLOOR * (high - low), LEAST_FLOOR)
+    sources = [[source] for source in _reduced(Source(grey, colours, floor, middle))]
     if top > bottom and high - low > OUTLIERS * (top - bottom):
         reach = top - bottom
-        cut = np.clip(grey, np.float32(bottom - reach), np.float32(top + reach)) - np.float32(middle)
-        levels = [np.maximum(one, other) for one, other in zip(levels, _levels(cut, (), CONTRAST_FLOOR * reach), strict=True)]
-    return Heat(levels, shape)
+        cut = np.clip(grey, np.float32(bottom - reach), np.float32(top + reach))
+        for both, source in zip(sources, _reduced(Source(cut, (), CONTRAST_FLOOR * reach, middle)), strict=True):
+            both.append(source)
+    return Heat([np.maximum.reduce([_probabilities(source) for source in both]) for both in sources], shape, sources)
 
 
-def _levels(grey: Grey, colours: Sequence[Colour], floor: float) -> list[Grey]:
-    """The maps of a frame and of its reduced copies. ``floor`` is the contrast that counts as nothing."""
-    levels: list[Grey] = []
-    while len(levels) < MAX_LEVELS:
-        levels.append(_probabilities(grey, colours, floor))
-        if min(grey.shape) < 2 * MIN_SIDE:
-            break
-        grey = np.asarray(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
-        colours = [np.asarray(cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8) for plane in colours]
+def _reduced(source: Source) -> list[Source]:
+    """A frame and its reduced copies."""
+    levels = [source]
+    while len(levels) < MAX_LEVELS and min(levels[-1].grey.shape) >= 2 * MIN_SIDE:
+        grey, *colours = (
+            cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for plane in (levels[-1].grey, *levels[-1].colours)
+        )
+        levels.append(Source(np.asarray(grey, np.float32), [np.asarray(plane, np.uint8) for plane in colours], source.floor, source.middle))
     return levels
 
 
-def _probabilities(grey: Grey, colours: Sequence[Colour], floor: float) -> Grey:
+def _probabilities(source: Source) -> Grey:
     """One map. A large frame is looked at in strips that overlap by more than the network sees, so that the work stays in the cache."""
-    rows, columns = grey.shape
-    edges = (BORDER, BORDER + -rows % CELL, BORDER, BORDER + -columns % CELL)
-    padded = np.asarray(cv2.copyMakeBorder(grey, *edges, cv2.BORDER_REPLICATE), np.float32)
-    planes = [np.asarray(cv2.copyMakeBorder(plane, *edges, cv2.BORDER_REPLICATE), np.uint8) for plane in colours]
-    height = padded.shape[0]
-    step = max(STRIP_PIXELS // padded.shape[1] // CELL * CELL, 4 * CONTEXT)
-    if height <= step + 2 * CONTEXT:
-        return _map(padded, planes, floor)
+    rows, columns = (side + 2 * BORDER + -side % CELL for side in source.grey.shape)
+    step = max(STRIP_PIXELS // columns // CELL * CELL, 4 * CONTEXT)
+    if rows <= step + 2 * CONTEXT:
+        return look_at(source, slice(0, rows), slice(0, columns), network)
     parts = []
-    for start in range(0, height, step):
-        top, bottom = max(start - CONTEXT, 0), min(start + step + CONTEXT, height)
-        part = _map(padded[top:bottom], [plane[top:bottom] for plane in planes], floor)
-        parts.append(part[(start - top) // CELL : (min(start + step, height) - top) // CELL])
+    for start in range(0, rows, step):
+        top, bottom = max(start - CONTEXT, 0), min(start + step + CONTEXT, rows)
+        part = look_at(source, slice(top, bottom), slice(0, columns), network)
+        parts.append(part[(start - top) // CELL : (min(start + step, rows) - top) // CELL])
     return np.concatenate(parts)
 
 
-def _map(grey: Grey, colours: Sequence[Colour], floor: float) -> Grey:
-    """The map of the luminance; where there are colours, raised to that of the plane of colour that varies most."""
-    cells = _network(_local_contrast(grey, floor))
-    for rows, columns in _coloured(colours):
-        parts = [plane[rows, columns].astype(np.float32) - np.float32(NEUTRAL) for plane in colours]
-        best, spread = _contrast(parts[0], max(floor, COLOUR_FLOOR))
+def look_at(source: Source, rows: slice, columns: slice, look: Callable[[Grey], Grey]) -> Grey:
+    """The map of a part: of the luminance, raised to that of the plane of colour that varies most, where there is colour.
+
+    Args:
+        source: a frame.
+        rows: of its pixels with the border; they begin and end with a cell.
+        columns: likewise.
+        look: a network: local contrast to cells.
+    """
+    cells = look(_local_contrast(_bordered(source.grey, rows, columns) - np.float32(source.middle), source.floor))
+    planes = [np.asarray(_bordered(plane, rows, columns), np.uint8) for plane in source.colours]
+    floor = max(source.floor, COLOUR_FLOOR)
+    for rows, columns in _coloured(planes):
+        parts = [plane[rows, columns].astype(np.float32) - np.float32(NEUTRAL) for plane in planes]
+        best, spread = _contrast(parts[0], floor)
         for part in parts[1:]:
-            contrast, more = _contrast(part, max(floor, COLOUR_FLOOR))
+            contrast, more = _contrast(part, floor)
             best = np.where(more > spread, contrast, best)
         place = cells[rows.start // CELL : rows.stop // CELL, columns.start // CELL : columns.stop // CELL]
-        np.maximum(place, _network(best), out=place)
+        np.maximum(place, look(best), out=place)
     return cells
+
+
+def _bordered(plane: NDArray[Any], rows: slice, columns: slice) -> NDArray[Any]:
+    """A part of a frame with its border, which continues the frame's edge."""
+    height, width = plane.shape
+    top, bottom, left, right = rows.start - BORDER, rows.stop - BORDER, columns.start - BORDER, columns.stop - BORDER
+    inside = plane[max(top, 0) : bottom, max(left, 0) : right]
+    beyond = (max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0))
+    return cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE) if any(beyond) else inside
 
 
 def _coloured(colours: Sequence[Colour]) -> list[tuple[slice, slice]]:
@@ -295,20 +336,23 @@ def _contrast(grey: Grey, floor: float) -> tuple[Grey, Grey]:
     return np.clip(mean, -LIMIT, LIMIT, out=mean), np.asarray(spread, np.float32)  # type: ignore[call-overload]
 
 
-def _network(local: Grey) -> Grey:
-    output: Grey = _session().run(None, {"input": local[None, None]})[0][0, 0]
+def network(local: Grey) -> Grey:
+    """Cells of a part of a frame whose sides are multiples of 8 pixels, from its local contrast."""
+    output: Grey = session(SPOTTER).run(None, {"input": local[None, None]})[0][0, 0]
     return output
 
 
 @functools.cache
-def _session() -> Any:
-    """The network, loaded once per process; one thread."""
+def session(name: str) -> Any:
+    """A network of the folder ``data``, loaded once per process; one thread."""
     import onnxruntime  # type: ignore[import-untyped]
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    model = resources.files("transforms.pixels").joinpath("data/spotter.onnx").read_bytes()
+    # A plan of memory for each shape of a part would be made, kept, and hardly used again.
+    options.enable_mem_pattern = False
+    model = resources.files("transforms.pixels").joinpath("data", name).read_bytes()
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

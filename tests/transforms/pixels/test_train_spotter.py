@@ -10,10 +10,12 @@ import pytest
 
 from transforms.pixels import spotter_data, train_spotter
 from transforms.pixels.spotter_data import UNKNOWN, Generator, backgrounds, family, is_held_out
+from transforms.pixels.spotter_doubts import _varied, doubts
 from transforms.pixels.spotter_text import SCRIPTS, Writer, fonts, has
 from transforms.types import Box
 
 SHIPPED = Path(spotter_data.__file__).parent / "data" / "spotter.onnx"
+SIEVE = SHIPPED.with_name("sieve.onnx")
 NO_FONTS = Path("/nowhere")
 
 
@@ -116,6 +118,26 @@ def test_the_shipped_network_finds_lines_and_leaves_clean_images_alone(images: d
     assert found.marked <= 0.003
 
 
+def test_doubts_are_what_the_first_network_marks(images: dict[str, list[np.ndarray]]) -> None:
+    inputs, cells = doubts(Generator(4, images, []), 12)
+    assert inputs.shape == (12, 128, 128)
+    assert not (cells[:6] == 1).any()
+    assert all((crop == 0).any() for crop in cells[:6])
+    assert all((crop == 1).any() for crop in cells[6:])
+    assert (cells == UNKNOWN).mean() > 0.5
+
+
+def test_the_shipped_sieve_keeps_lines_and_leaves_less_of_clean_images(images: dict[str, list[np.ndarray]]) -> None:
+    pictures = list(Generator(3, images, fonts(held_out=True)).pictures(30))
+    generator = Generator(100, images, [])
+    doubtful = [_varied(generator) for _ in range(30)]
+    before = train_spotter.evaluate(SHIPPED, pictures, doubtful)
+    after = train_spotter.evaluate(SIEVE, pictures, doubtful, sieve=True)
+    assert after.touched >= 0.96 * before.touched
+    assert after.marked <= before.marked * 0.7
+    assert before.quiet < after.quiet
+
+
 def test_the_bounds_can_fail(images: dict[str, list[np.ndarray]], monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = list(Generator(3, images, []).pictures(5))
     monkeypatch.setattr(train_spotter, "THRESHOLD", 1.1)
@@ -135,6 +157,9 @@ def test_a_short_training_gives_a_network_that_triage_runs(tmp_path: Path, image
     pytest.importorskip("jax", reason="needs the extra train")
     pytest.importorskip("onnx", reason="needs the extra train")
     path = tmp_path / "spotter.onnx"
-    train_spotter.export(train_spotter.train(Generator(1, images, []), 2, crops=32), path)
-    found = train_spotter.evaluate(path, Generator(3, images, []).pictures(2), [])
-    assert found.lines
+    for layers, crops, sieve in (
+        (train_spotter.SPOTTER, Generator(1, images, []).crops(32), False),
+        (train_spotter.SIEVE, doubts(Generator(1, images, []), 32), True),
+    ):
+        train_spotter.export(train_spotter.train(crops, 2, layers), layers, path)
+        assert train_spotter.evaluate(path, Generator(3, images, []).pictures(2), [], sieve=sieve).lines
