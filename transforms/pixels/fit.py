@@ -43,7 +43,7 @@ def fitted(picture: Picture, sightings: Sequence[Sighting]) -> tuple[Sighting, .
 
 
 def _fit(picture: Picture, box: Box, item: Sighting) -> Box:
-    inner = without_ground(_layers(picture, box))
+    inner = without_ground(layers_of(picture, box))
     fit = Box(box.x + inner.x, box.y + inner.y, inner.w, inner.h)
     core = item.read
     if len(item.pieces) > 1 or core is None or max(box.w, box.h) < LINE * min(box.w, box.h):
@@ -54,7 +54,7 @@ def _fit(picture: Picture, box: Box, item: Sighting) -> Box:
         return fit  # even ground above and below is all there is to cut
     # Strokes at the edge of the box are told by what is beside it.
     wide = grown(box, max(min(box.w, box.h) // STROKE, 1) | 1, picture.shape)
-    layers = _layers(picture, wide)
+    layers = layers_of(picture, wide)
     if box.w >= box.h:
         line = along_line(layers, box.h, core.x - wide.x, core.x + core.w - wide.x)
     else:
@@ -63,7 +63,7 @@ def _fit(picture: Picture, box: Box, item: Sighting) -> Box:
     return common(fit, Box(wide.x + line.x, wide.y + line.y, line.w, line.h)) or fit
 
 
-def _layers(picture: Picture, box: Box) -> Grey | NDArray[np.uint8]:
+def layers_of(picture: Picture, box: Box) -> Grey | NDArray[np.uint8]:
     """Rows x columns x samples; 8 bits stay as they are, which is several times quicker."""
     content = picture.content(box)
     layers = content.reshape(*content.shape[:2], -1)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from transforms.pixels.decide import READ_SUPPORT, Sighting, is_agreed, is_line, is_text, merged
 from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, share_covered, union
+from transforms.pixels.read_on import read_on
 from transforms.pixels.reread import read_in_doubt, reread, trimmed
 from transforms.pixels.sheet import assign, lay_out
 from transforms.pixels.sieve import sieved
@@ -57,8 +58,8 @@ class Look:
         self._min_score = min_score
         self.reads = read
 
-    def __call__(self, picture: Picture, seen: Heat | None = None) -> list[Sighting]:
-        """All text in ``picture``; ``seen`` saves the triage when it was made before."""
+    def __call__(self, picture: Picture, seen: Heat | None = None, known: Sequence[Box] = ()) -> list[Sighting]:
+        """All text in ``picture``; ``seen`` saves the triage when it was made before, and is without the text that is ``known``."""
         seen = sieved(heat(picture.grey(), picture.colours())) if seen is None else seen
         found = completed(self._detect(picture, seen, _tiles(seen.spots(), picture.shape), FIRST_SCALE, Style.PLAIN), seen)
         for style in (Style.INVERSE, Style.EQUALISED):
@@ -67,7 +68,7 @@ class Look:
             more = self._detect(picture, seen, _tiles(missed, picture.shape), SECOND_SCALE, style, boxes)
             found = completed([*found, *more], seen) if more else found
         found = trimmed(self._engine, picture, found)
-        found = reread(self._engine, picture, found) if self.reads else found
+        found = read_on(self._engine, picture, reread(self._engine, picture, found) if self.reads else found, known)
         return found + read_in_doubt(self._engine, picture, self._unread(seen, found))
 
     def _unread(self, seen: Heat, found: Sequence[Sighting]) -> list[Sighting]:
@@ -193,10 +194,22 @@ def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
             continue
         box = seen.continued(sighting.box)
         for at, other in enumerate(places):
-            if at != index and intersection(box, other.box) > intersection(sighting.box, other.box):
+            if (
+                at != index
+                and intersection(box, other.box) > intersection(sighting.box, other.box)
+                and _in_line(sighting.box, box, other.box)
+            ):
                 box = _up_to(sighting.box, box, other.box)
         whole.append(replace(sighting, box=box, pieces=(box,), read=sighting.read or sighting.box))
     return whole
+
+
+def _in_line(own: Box, longer: Box, other: Box) -> bool:
+    """Whether ``other`` stands in the way of ``own`` along its length. A line above or below, whose margin reaches into it, does not."""
+    if longer.h != own.h:
+        own, other = Box(own.y, own.x, own.h, own.w), Box(other.y, other.x, other.h, other.w)
+    shared = min(own.y + own.h, other.y + other.h) - max(own.y, other.y)
+    return 4 * shared >= min(own.h, other.h)
 
 
 def _up_to(own: Box, longer: Box, other: Box) -> Box:

@@ -1,8 +1,8 @@
 """What the frames of a chunk share: text stands in the same place on most of them, and is looked for once.
 
 A place that one frame taught is checked on every other frame by its pixels, not assumed: the ink has to be there, with the same values and
-the same contrast. Whatever triage sees outside the places that are there is looked at as if the frame were alone, so that one slice with
-other text among hundreds is found like any other.
+the same contrast, or the same letters fainter or brighter as a whole. Whatever triage sees outside the places that are there is looked at
+as if the frame were alone, so that one slice with other text among hundreds is found like any other.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from transforms.types import Box
 INK = 0.25
 TOLERANCE = 0.25
 SHARE_ALIKE = 0.9
+FADED = 0.2
+"""Text whose contrast is less than this share of what it was is looked for anew; likewise text that became as much stronger."""
 NEWS = 0.25
 """Share of the pixels of a cell that may differ where there was no text: thin letters that come to be there cover more."""
 RIM = 2
@@ -57,6 +59,8 @@ class Place:
     times: int = 1
     cells: tuple[Grey, ...] = field(default=(), repr=False)
     """What triage saw of a line and around it, by level."""
+    beside: tuple[Place, ...] = field(default=(), repr=False)
+    """Known lines within a box without other text: without them it says nothing about what stands there."""
 
     @classmethod
     def of(cls, grey: Grey, box: Box, sighting: Sighting | None, first: int) -> Place:
@@ -77,11 +81,22 @@ class Place:
             # By cells, not on the whole: a short line is little of a large place.
             return bool(cv2.blur((~alike).astype(np.float32), (CELL, CELL)).max() <= NEWS)
         count = np.count_nonzero(self.ink)
-        if np.count_nonzero(alike & self.ink) < SHARE_ALIKE * count or count == self.ink.size:
+        if count == self.ink.size:
             return False
         ink = self.ink.view(np.uint8)
-        before, now = (cv2.mean(values, ink)[0] - cv2.mean(values, 1 - ink)[0] for values in (self.content, content))
-        return bool(now * before > 0 and abs(now) >= 0.5 * abs(before))
+        (ink_before, rest_before), (ink_now, rest_now) = (
+            (cv2.mean(values, ink)[0], cv2.mean(values, 1 - ink)[0]) for values in (self.content, content)
+        )
+        before, now = ink_before - rest_before, ink_now - rest_now
+        if now * before <= 0 or not FADED <= now / before <= 1 / FADED:
+            return False
+        if abs(now) >= 0.5 * abs(before) and np.count_nonzero(alike & self.ink) >= SHARE_ALIKE * count:
+            return True
+        # The same letters, fainter or brighter: text fades in and out, and gains drift.
+        gain = now / before
+        expected = (self.content - np.float32(rest_before)) * np.float32(gain) + np.float32(rest_now)
+        alike = cv2.absdiff(content, expected.astype(np.float32)) <= np.float32(TOLERANCE * self.contrast * gain)
+        return bool(np.count_nonzero(alike & self.ink) >= SHARE_ALIKE * count)
 
     def around(self, shape: tuple[int, int]) -> Box:
         """The line with what lies close to it."""
@@ -128,7 +143,7 @@ class Memory:
         self.frames += 1
         grey = picture.grey()
         warmth = heat(grey, picture.colours())
-        present = [place for place in self._places if place.on(grey)]
+        present = self._present(grey)
         for place in present:
             place.times += 1
         as_before = [place for place in present if place.sighting is None or not (look.reads and place.is_overwritten(grey))]
@@ -137,13 +152,14 @@ class Memory:
         known = [place.sighting for place in present if place.sighting is not None]
         rest = rest if known else sieved(rest)
         spots = rest.spots()
-        found = look(picture, rest) if spots else []
+        found = look(picture, rest, [box for line in known for box in line.pieces]) if spots else []
         for sighting in found:
             self._learn(grey, grown(sighting.box, RIM, picture.shape), sighting, number, warmth)
         for spot in spots:
             # What only colours show cannot be told by the luminance from text that comes later.
             if np.ptp(_content(grey, spot.box)) > 0 and not any(intersection(spot.box, sighting.box) for sighting in found):
-                self._learn(grey, spot.box, None, number, warmth)
+                beside = tuple(place for place in present if place.sighting is not None and intersection(spot.box, place.box))
+                self._learn(grey, spot.box, None, number, warmth, beside)
         seen = Seen(fitted(picture, (*known, *found)), _method(bool(known), bool(spots)))
         self._digests[digest] = seen
         return seen
@@ -160,14 +176,20 @@ class Memory:
         """Whether `later` could find anything on frame ``number``."""
         return bool(self._lasting(number))
 
+    def _present(self, grey: Grey) -> list[Place]:
+        """The places that a frame shows; those without text only together with the lines that were known in them."""
+        alike = [place for place in self._places if place.on(grey)]
+        return [place for place in alike if all(any(line is other for other in alike) for line in place.beside)]
+
     def _lasting(self, number: int) -> list[Place]:
         return [place for place in self._places if place.sighting is not None and place.first > number and place.times > 1]
 
-    def _learn(self, grey: Grey, box: Box, sighting: Sighting | None, number: int, warmth: Heat) -> None:
+    def _learn(self, grey: Grey, box: Box, sighting: Sighting | None, number: int, warmth: Heat, beside: tuple[Place, ...] = ()) -> None:
         if len(self._places) >= MAX_PLACES:
             # What was seen least is the least likely to come again.
             self._places.remove(min(self._places, key=lambda place: (place.times, place.first)))
         place = Place.of(grey, box, sighting, number)
+        place.beside = beside
         if sighting is not None:
             place.cells = tuple(warmth.cells(level, place.around(warmth.shape)).copy() for level in range(len(warmth.levels)))
         self._places.append(place)

@@ -24,6 +24,8 @@ SPOTTER = "spotter.onnx"
 THRESHOLD = 0.3
 SEEN = 0.7
 FOLLOWS = 0.5
+WORD = 3
+"""Sure cells in a row that are a word of the same line behind a space."""
 CARRIED = 0.9
 SEEN_SHARE = 0.7
 CELL = 8
@@ -143,7 +145,10 @@ class Heat:
         return max((_along(self.cells(level, box), box.w >= box.h) for level in range(len(self.levels))), default=0.0)
 
     def continued(self, box: Box) -> Box:
-        """``box`` extended along its length as far as likely cells follow without a gap, on the sharpest level that carries it."""
+        """``box`` extended along its length as far as likely cells follow, on the sharpest level that carries it.
+
+        One cell on either side is a space, or an edge that the line crosses, when sure cells follow.
+        """
         horizontal = box.w >= box.h
         carried = [_along(self.cells(level, box), horizontal) for level in range(len(self.levels))]
         level = next((level for level, support in enumerate(carried) if support >= CARRIED * max(carried)), 0)
@@ -159,10 +164,8 @@ class Heat:
             line, first, last = cells[max(top, 0) : bottom + 1].max(axis=0), left, right
         else:
             line, first, last = cells[:, max(left, 0) : right + 1].max(axis=1), top, bottom
-        while first > 0 and line[first - 1] >= FOLLOWS:
-            first -= 1
-        while last < len(line) - 1 and line[last + 1] >= FOLLOWS:
-            last += 1
+        first -= _following(line[:first][::-1])
+        last += _following(line[last + 1 :])
         reach = self.box_of(level, first, top, last + 1, bottom + 1) if horizontal else self.box_of(level, left, first, right + 1, last + 1)
         if reach is None:
             return box
@@ -240,6 +243,16 @@ def heat(grey: Grey, colours: Sequence[Colour] = ()) -> Heat:
         for both, source in zip(sources, _reduced(Source(cut, (), CONTRAST_FLOOR * reach, middle)), strict=True):
             both.append(source)
     return Heat([np.maximum.reduce([_probabilities(source) for source in both]) for both in sources], shape, sources)
+
+
+def _following(line: Grey) -> int:
+    """How many cells of the rest of a line go on with it."""
+    likely = [*(line >= FOLLOWS).tolist(), False]
+    count = likely.index(False)
+    beyond = line[count + 1 : count + 1 + WORD]
+    if len(beyond) < WORD or (beyond < SEEN).any():
+        return count
+    return count + 1 + likely[count + 1 :].index(False)
 
 
 def _reduced(source: Source) -> list[Source]:

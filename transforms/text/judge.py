@@ -32,6 +32,8 @@ from transforms.types import Box, OcrLine, Span
 
 _CLOCK = re.compile(r"(?<![\d+:.-])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?[AP]M)?(?![\d:])", re.IGNORECASE)
 _LOOSE_DATE = re.compile(r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])\s?[-/.,:;]\s?(?:0?[1-9]|[12]\d|3[01])\s?[-/.,:;]\s?(?:19|20)\d\d(?!\d)")
+_DATE_SHAPE = re.compile(r"\W*\d{1,4}[-./]\d{1,2}[-./]\d{2,4}\W*")
+"""A line of three numbers, as only dates are written, whatever was misread in them."""
 _FOUR_DIGITS = re.compile(r"\W*\d{4}\W*")
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _RIGHT_GAP = 12.0
@@ -100,7 +102,13 @@ def _evidence(text: str, known: HeaderKnown) -> list[Span]:
         spans += find_dates(letters)
         spans += find_names(letters, known.words, weak=known.weak, unknown=False, is_known=lambda word: resembles_ocr(word, known))
     timed = ACQUISITION_TIME.sub("", digits)
-    if _CLOCK.search(timed) or _LOOSE_DATE.search(timed) or FRAGMENT.search(timed) or _FOUR_DIGITS.fullmatch(timed):
+    if (
+        _CLOCK.search(timed)
+        or _LOOSE_DATE.search(timed)
+        or FRAGMENT.search(timed)
+        or _FOUR_DIGITS.fullmatch(timed)
+        or _DATE_SHAPE.fullmatch(timed)
+    ):
         spans.append(Span(0, len(text), "DATE_TIME", 0.6, "clock"))
     if fold(text).strip(" .,:;*").replace(".", "") in known.initials:
         spans.append(Span(0, len(text), "PERSON", 0.8, "header"))

@@ -133,6 +133,33 @@ def test_text_beside_a_line_that_is_known_and_kept_is_found(text: str, place: tu
     assert pixels(series[1])[0][glyphs > 128].max() < 1000
 
 
+def test_text_that_fades_or_grows_brighter_stays_known() -> None:
+    grey = np.full((60, 200), 40, np.float32)
+    glyphs = np.zeros(grey.shape, np.uint8)
+    cv2.putText(glyphs, "KAUFMAN", (20, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255,), 1, cv2.LINE_AA)
+    box = Box(16, 26, 80, 20)
+    line = Sighting(box, (box,), 0.8, 0.9, read=box)
+    place = share.Place.of(grey + glyphs, box, line, 0)
+    assert all(place.on(grey + np.float32(gain) * glyphs) for gain in (0.3, 0.6, 1.5, 3.0))
+    assert not place.on(grey + np.float32(0.1) * glyphs)
+    other = np.zeros(grey.shape, np.uint8)
+    cv2.putText(other, "STEIN 43", (20, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255,), 1, cv2.LINE_AA)
+    assert not any(place.on(grey + np.float32(gain) * other) for gain in (0.5, 1.0))
+
+
+def test_a_place_without_other_text_says_nothing_when_the_line_in_it_is_no_longer_known() -> None:
+    memory, grey = share.Memory(), np.zeros((64, 64), np.float32)
+    grey[20:30, 10:50:3] = 100
+    line, around = Box(8, 18, 44, 14), Box(0, 8, 64, 40)
+    memory._learn(grey, line, Sighting(line, (line,), 0.8, 0.9, read=line), 0, Heat([], (64, 64)))
+    known = memory._places[0]
+    memory._learn(grey, around, None, 0, Heat([], (64, 64)), (known,))
+    assert memory._present(grey) == memory._places
+    memory._places.remove(known)
+    assert memory._places[0].on(grey)
+    assert memory._present(grey) == []
+
+
 def test_text_drawn_over_a_known_line_is_looked_at_again() -> None:
     grey = np.random.default_rng(3).normal(40, 10, (60, 200)).astype(np.float32)
     glyphs = [np.zeros(grey.shape, np.uint8) for _ in range(2)]

@@ -221,6 +221,29 @@ def test_a_gap_between_two_parts_of_a_line_is_hidden_too() -> None:
     assert share_covered(Box(45, 45, 115, 10), [item.box for item in found]) == 1
 
 
+def test_a_line_is_completed_past_one_above_whose_margin_reaches_into_it() -> None:
+    image = write(np.zeros((120, 400)), 200.0, 0.8, (40, 60)).astype(np.float32)
+    part, above = sighting(Box(40, 40, 45, 24), 0.8, 0.95), sighting(Box(90, 22, 90, 21), 0.6, 0.9)
+    found = completed([part, above], heat(image))
+    assert share_covered(Box(45, 45, 100, 10), [item.box for item in found if item.box.y == 40]) == 1
+    beside = sighting(Box(120, 40, 60, 24), 0.6, 0.9)
+    assert [item.box.x + item.box.w for item in completed([part, beside], heat(image)) if item.box.x == 40] == [120]
+
+
+@pytest.mark.parametrize(
+    ("cells", "count"),
+    [
+        ([0.9, 0.6, 0.2, 0.9, 0.9, 0.8, 0.6, 0.1], 7),
+        ([0.9, 0.2, 0.9, 0.9, 0.4], 1),
+        ([0.2, 0.2, 0.9, 0.9, 0.9], 0),
+        ([0.2, 0.9, 0.9, 0.9, 0.2, 0.9, 0.9, 0.9], 4),
+        ([], 0),
+    ],
+)
+def test_a_line_goes_on_behind_one_space_before_a_word(cells: list[float], count: int) -> None:
+    assert triage._following(np.array(cells, np.float32)) == count
+
+
 def test_the_reading_of_one_line_does_not_stand_for_the_line_that_it_reaches_into() -> None:
     upper, lower = sighting(Box(468, 1754, 208, 40), 0.6, 0.9, "DOE JANE", 0.9), sighting(Box(598, 1781, 77, 24), 0.8, 0.9, "616205", 1.0)
     assert [item.text for item in merged([upper, lower])] == ["DOE JANE", "616205"]

@@ -113,6 +113,8 @@ def test_frames_and_far_lines_do_not_mix(detector: PiiDetector) -> None:
         "F25 }2011",
         "geb.02/06/37[F]",
         "15 0ct 2011",
+        "122/07/94",
+        "12.97/94",
         "3 Ju1 98",
         "Tat (211) 51",
         "Dr.",
