@@ -101,7 +101,7 @@ def along_line(layers: Grey | NDArray[np.uint8], height: int, start: int, end: i
     side = max(height // STROKE, 1) | 1
     if side < 3:
         return Box(0, 0, layers.shape[1], layers.shape[0])
-    standing = functools.reduce(np.maximum, (strokes(layers[:, :, sample], side) for sample in range(layers.shape[2])))
+    standing = all_strokes(layers, side)
     ink = standing >= max(INK * _percentile(standing[:, start:end], PEAK), 1e-6)
     found = _around(ink)
     quarter = height // 4 + (ink.shape[0] - height) // 2
@@ -112,6 +112,11 @@ def along_line(layers: Grey | NDArray[np.uint8], height: int, start: int, end: i
     for column in written[written >= end]:
         right = int(column) + 1 if column - right <= GAP * height else right
     return Box(left, found.y, right - left, found.h)
+
+
+def all_strokes(layers: Grey | NDArray[np.uint8], side: int) -> Grey:
+    """`strokes` of rows x columns x samples: the most of any sample."""
+    return functools.reduce(np.maximum, (strokes(layers[:, :, sample], side) for sample in range(layers.shape[2])))
 
 
 def strokes(layer: Grey | NDArray[np.uint8], side: int) -> Grey:

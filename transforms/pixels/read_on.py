@@ -13,8 +13,9 @@ import numpy as np
 
 from transforms.pixels.decide import SIMPLE_SHAPES, Sighting
 from transforms.pixels.engines.base import Reading, TextEngine
-from transforms.pixels.fit import STROKE, layers_of, strokes
+from transforms.pixels.fit import STROKE, all_strokes, layers_of
 from transforms.pixels.geometry import grown
+from transforms.pixels.reread import characters
 from transforms.pixels.views import Picture
 from transforms.types import Box
 
@@ -63,17 +64,13 @@ def read_on(engine: TextEngine, picture: Picture, found: Sequence[Sighting], kno
     longer = [index for index, item in enumerate(found) if lines[index].box != item.box]
     wholes = engine.read([picture.tile(grown(lines[index].box, RIM, picture.shape), 1.0) for index in longer])
     for index, whole in zip(longer, wholes, strict=True):
-        if whole.score >= MIN_SCORE and _signs(whole.text) >= _signs(lines[index].text):
+        if whole.score >= MIN_SCORE and characters(whole.text) >= characters(lines[index].text):
             lines[index] = replace(lines[index], text=whole.text, score=whole.score)
     return lines
 
 
 def _is_text(reading: Reading) -> bool:
-    return reading.score >= MIN_SCORE and _signs(reading.text) >= LEAST_SIGNS and bool(set(reading.text) - SIMPLE_SHAPES)
-
-
-def _signs(text: str) -> int:
-    return sum(character.isalnum() for character in text)
+    return reading.score >= MIN_SCORE and characters(reading.text) >= LEAST_SIGNS and bool(set(reading.text) - SIMPLE_SHAPES)
 
 
 def _longer(item: Sighting, side: int, width: int, more: str) -> Sighting:
@@ -107,7 +104,7 @@ def _has_strokes(picture: Picture, own: Box, beyond: Box) -> bool:
         return False
     start = beyond.x if beyond.x < own.x else beyond.x - near
     layers = layers_of(picture, Box(start, own.y, near + beyond.w, own.h))
-    standing = np.max([strokes(layers[:, :, sample], side) for sample in range(layers.shape[2])], axis=0)
+    standing = all_strokes(layers, side)
     middle = standing[own.h // 4 : own.h - own.h // 4]
     line, rest = (middle[:, beyond.w :], middle[:, : beyond.w]) if beyond.x < own.x else (middle[:, :near], middle[:, near:])
     least = max(INK * float(np.percentile(line, 97)), 1e-6)

@@ -84,8 +84,8 @@ def _trimmed(engine: TextEngine, picture: Picture, item: Sighting) -> Sighting:
 def _best(engine: TextEngine, picture: Picture, box: Box) -> Reading | None:
     """The surest reading of two signs or more of what stands in ``box``; None when there is none."""
     crops = [picture.tile(grown(box, margin, picture.shape), SCALE, style) for margin in (0, 2 * RIM) for style in Style]
-    best = max(engine.read(crops), key=lambda reading: (_characters(reading.text) >= LEAST_SIGNS, reading.score))
-    return best if _characters(best.text) >= LEAST_SIGNS and best.score >= MIN_SCORE else None
+    best = max(engine.read(crops), key=lambda reading: (characters(reading.text) >= LEAST_SIGNS, reading.score))
+    return best if characters(best.text) >= LEAST_SIGNS and best.score >= MIN_SCORE else None
 
 
 def _grew(item: Sighting) -> bool:
@@ -105,9 +105,10 @@ def _with(item: Sighting, reading: Reading) -> Sighting:
     """The longer of two readings, when it is certain enough. A single sign that the whole reads as, too was complete before it grew."""
     if len(item.text) == 1 and reading.text == item.text and reading.score >= SURE and item.read is not None:
         return replace(item, box=item.read, pieces=(item.read,))
-    more = _characters(reading.text) > _characters(item.text)
+    more = characters(reading.text) > characters(item.text)
     return replace(item, text=reading.text, score=reading.score, read=item.box) if more and reading.score >= MIN_SCORE else item
 
 
-def _characters(text: str) -> int:
+def characters(text: str) -> int:
+    """Letters and digits of a reading."""
     return sum(character.isalnum() for character in text)
