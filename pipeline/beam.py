@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import ExternalEnvironment
 
+from pipeline import spill
 from pipeline.lean import check_whole
-from pipeline.manifest import read_shard
+from pipeline.manifest import read_shard, slices
 from pipeline.silence import debugging
+from pipeline.storage import Store
 from pipeline.worker import Job
 from transforms.beam import coders as coders  # registers the coders of values that are never encoded
 from transforms.beam.base import OUTCOMES, tally
@@ -30,10 +31,12 @@ from transforms.beam.write_audit import WriteAuditDoFn
 from transforms.deidentify import OpenedHeader
 from transforms.measures import Tally
 from transforms.series.aggregate import series_key
-from transforms.types import Header, Work
+from transforms.types import Header, Source, Work
 
 RUNNERS = {"local": "FnApiRunner", "dataflow": "DataflowRunner", "beam-spark": "SparkRunner"}
 FINISHED = "finished"
+SLICES_PER_WORKER, SLICES_OF_A_CLUSTER = 16, 64
+"""Parts of the work list at least: workers of this machine are given the same number of them, those of a cluster take them."""
 
 
 def options(runner: str, workers: int, extra: Sequence[str] = ()) -> PipelineOptions:
@@ -68,8 +71,11 @@ def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions, pool
     if not debugging():
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # its errors carry tracebacks; what failed is said by the exception
     runner = FnApiRunner(ExternalEnvironment(pool)) if pool else None
+    local = pipeline_options.view_as(StandardOptions).runner == RUNNERS["local"]
+    workers = pipeline_options.view_as(DirectOptions).direct_num_workers
+    least = SLICES_OF_A_CLUSTER if not local else SLICES_PER_WORKER * workers if workers > 1 else 1
     with beam.Pipeline(runner=runner, options=pipeline_options) as root:
-        build(root, job, shards)
+        build(root, job, shards, least, through_files=local)
     staged = pipeline_options.view_as(GoogleCloudOptions).template_location
     if staged or pipeline_options.view_as(StandardOptions).no_wait_until_finish:
         return None
@@ -79,16 +85,23 @@ def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions, pool
         return Tally()
 
 
-def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:
-    """The way of an instance; see the diagram in the README."""
+def build(root: beam.Pipeline, job: Job, shards: Sequence[str], least: int, *, through_files: bool) -> None:
+    """The way of an instance; see the diagram in the README.
+
+    Args:
+        root: the pipeline.
+        job: references only.
+        shards: of the work list.
+        least: into so many parts they are cut, or more.
+        through_files: the runner holds in memory what it shuffles: give it places in files instead.
+    """
     items = (
         root
-        | "ListShards" >> beam.Create(list(shards))
+        | "ListShards" >> beam.Create(slices(shards, least))
         | "SpreadShards" >> beam.Reshuffle()
-        | "ReadShard" >> beam.FlatMap(partial(read_shard, job.store))
-        | "SplitFinished" >> beam.ParDo(_SplitFinished()).with_outputs(FINISHED, main="pending")
+        | "ReadShard" >> beam.ParDo(_ReadShard(job.store)).with_outputs(FINISHED, main="pending")
     )
-    sources = items.pending | "SpreadSources" >> beam.Reshuffle()
+    sources = items.pending
     branches: dict[str, beam.PCollection] = {}
     if job.apart:
         headers = sources | "ReadApart" >> beam.ParDo(ReadApartDoFn(job.open_apart)).with_outputs(OUTCOMES, main="headers")
@@ -98,13 +111,13 @@ def build(root: beam.Pipeline, job: Job, shards: Sequence[str]) -> None:
         branches["Unreadable"] = opened[OUTCOMES]
         evaluate = beam.ParDo(SaveConditionsDoFn(job.open)).with_outputs(OUTCOMES, main="headers")
         headers = opened.opened | "EvaluateSaveConditions" >> evaluate
-    decided = (
-        (headers.headers, items[FINISHED])
-        | "JoinFinished" >> beam.Flatten()
-        | "GroupBySeries" >> beam.GroupByKey()
-        | "DecideSeries" >> beam.ParDo(DecideSeriesDoFn(job.open)).with_outputs(OUTCOMES, main="chunks")
-    )
-    chunks = decided.chunks | "SpreadChunks" >> beam.Reshuffle()
+    keyed = (headers.headers, items[FINISHED])
+    if through_files:
+        series = keyed | "GroupBySeries" >> spill.GroupBySeries(job.store, shards)
+    else:
+        series = keyed | "JoinFinished" >> beam.Flatten() | "GroupBySeries" >> beam.GroupByKey()
+    decided = series | "DecideSeries" >> beam.ParDo(DecideSeriesDoFn(job.open)).with_outputs(OUTCOMES, main="chunks")
+    chunks = decided.chunks | "SpreadChunks" >> (spill.SpreadChunks(job.store, shards) if through_files else beam.Reshuffle())
     saved = (chunks | "CleanApart" >> beam.ParDo(CleanApartDoFn(job.open_apart))) if job.apart else _clean(chunks, job)
     # One writer per branch rather than one after a Flatten: each stays fused with what feeds it, so that rows are written as files are.
     branches |= {"Unevaluated": headers[OUTCOMES], "Filtered": decided[OUTCOMES], "Saved": saved}
@@ -122,11 +135,15 @@ def _clean(chunks: beam.PCollection, job: Job) -> beam.PCollection:
     )
 
 
-class _SplitFinished(beam.DoFn):
-    """Headers that an earlier run finished go straight to their series; sources go to be read."""
+class _ReadShard(beam.DoFn):
+    """Sources go to be read; headers that an earlier run finished go straight to their series."""
 
-    def process(self, element: object) -> Iterator[object]:
-        if isinstance(element, Header):
-            yield beam.pvalue.TaggedOutput(FINISHED, (series_key(element), element))
-        else:
-            yield element
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def process(self, element: tuple[str, int, int]) -> Iterator[Source | beam.pvalue.TaggedOutput]:
+        for item in read_shard(self._store, *element):
+            if isinstance(item, Header):
+                yield beam.pvalue.TaggedOutput(FINISHED, (series_key(item), item))
+            else:
+                yield item

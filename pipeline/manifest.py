@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 
@@ -39,9 +39,15 @@ def write_shards(store: Store, folder: str, items: Iterable[Source | Header], na
     return WorkList(tuple(uris), count)
 
 
-def read_shard(store: Store, uri: str) -> Iterator[Source | Header]:
-    """The items of one shard."""
-    for line in store.read_all(uri, MAX_SHARD_BYTES).decode().split("\n"):
+def slices(shards: Sequence[str], least: int) -> list[tuple[str, int, int]]:
+    """At least so many parts of shards: the arguments of `read_shard`."""
+    parts = -(-least // max(len(shards), 1))
+    return [(shard, number, parts) for shard in shards for number in range(parts)]
+
+
+def read_shard(store: Store, uri: str, number: int = 0, parts: int = 1) -> Iterator[Source | Header]:
+    """The items of one shard, or every ``parts``-th from item ``number``."""
+    for line in store.read_all(uri, MAX_SHARD_BYTES).decode().split("\n")[number::parts]:
         record = json.loads(line)
         if "source" in record:
             yield Source(**record["source"])

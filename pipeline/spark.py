@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pipeline.manifest import read_shard
+from pipeline.manifest import read_shard, slices
 from pipeline.storage import Store
 from transforms.buffer import OutcomeBuffer
 from transforms.errors import ConfigError, DeidError, describe
@@ -162,10 +162,8 @@ def run(job: SparkJob, shards: Sequence[str], pending: int, context: SparkContex
     """
     measured = context.accumulator(Tally(), Merged())
     reading, grouping, cleaning = tasks_for(pending, len(shards), context.defaultParallelism)
-    parts = max(1, -(-reading // max(len(shards), 1)))
-    slices = [(shard, number, parts) for shard in shards for number in range(parts)]
     (
-        context.parallelize(slices, max(1, reading))
+        context.parallelize(slices(shards, reading), max(1, reading))
         .mapPartitions(partial(_guarded, read_headers, job, measured))
         .groupByKey(grouping, _bucket)
         .mapPartitions(partial(_guarded, decide_series, job, measured))
@@ -204,14 +202,12 @@ def tasks_for(pending: int, shards: int, cores: int) -> tuple[int, int, int]:
     return min(MAX_TASKS, reading), min(MAX_GROUPING_TASKS, grouping), min(MAX_TASKS, cleaning)
 
 
-def read_headers(job: SparkJob, measured: Measured, slices: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Header]]:
-    """Stage 1: every ``parts``-th line of a shard, from line ``number`` -> (series key, header); rows for what is not readable."""
+def read_headers(job: SparkJob, measured: Measured, parts: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Header]]:
+    """Stage 1: parts of shards -> (series key, header); rows for what is not readable."""
     worker, audit, tally = job.open(), OutcomeBuffer(job.write_audit), Tally()
     apart = job.open_apart() if job.apart or _retried() else None
-    for shard, number, parts in slices:
-        for index, item in enumerate(read_shard(job.store, shard)):
-            if index % parts != number:
-                continue
+    for part in parts:
+        for item in read_shard(job.store, *part):
             if isinstance(item, Header):
                 yield series_key(item), item
                 continue
