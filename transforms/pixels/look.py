@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.pixels.codes import find_codes
 from transforms.pixels.decide import READ_SUPPORT, Sighting, is_agreed, is_line, is_text, merged
 from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, share_covered, union
@@ -39,6 +40,7 @@ WASTE = 1.25
 EDGE = 1
 KNOWN = 0.9
 COMPANY = 2
+EXPLAINED = 0.5
 
 Place = tuple[Box, int]
 """A box to look at, and the level of triage that says at which size."""
@@ -69,7 +71,9 @@ class Look:
             found = completed([*found, *more], seen) if more else found
         found = trimmed(self._engine, picture, found)
         found = read_on(self._engine, picture, reread(self._engine, picture, found) if self.reads else found, known)
-        return found + read_in_doubt(self._engine, picture, self._unread(seen, found))
+        boxes = [box for item in found for box in item.pieces]
+        codes = find_codes(picture, [spot for spot in seen.spots(SURE) if share_covered(spot.box, boxes) < EXPLAINED])
+        return [*found, *read_in_doubt(self._engine, picture, self._unread(seen, found)), *codes]
 
     def _unread(self, seen: Heat, found: Sequence[Sighting]) -> list[Sighting]:
         """Lines that triage alone is sure of, faint ones above all: they count on frames where other text is certain."""
