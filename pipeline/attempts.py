@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pipeline import history, progress, spark
 from pipeline.beam_local import JobProcess, WorkerDiedError
 from pipeline.inputs import expand
-from pipeline.lean import lean_beam
+from pipeline.lean import lean_beam, settled
 from pipeline.ledger import Ledger
 from pipeline.log import EventLog
 from pipeline.manifest import WorkList, read_shard, write_shards
@@ -123,7 +123,8 @@ def _launch(
             return process.run(job, shards, settings.workers, settings.engine_options)
         with lean_beam() if settings.runner == "local" else nullcontext():
             from pipeline import beam  # imported late: it takes seconds, and a configuration error should not
-        return beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options))
+        with settled():
+            return beam.run(job, shards, beam.options(settings.runner, settings.workers, settings.engine_options))
 
 
 def _sources(settings: Settings, pending: WorkList) -> Iterator[Source]:

@@ -118,17 +118,22 @@ class AuditWriter:
         }
         for table, items in rows.items():
             if items:
-                tagged = [row | {"run_id": self._run_id, "schema_version": SCHEMA_VERSION} for row in items]
-                self._store.write_atomic(self._store.join(self._output, *table.split("/"), name), encode(tagged, TABLES[table]))
+                data = encode(items, TABLES[table], run_id=self._run_id, schema_version=SCHEMA_VERSION)
+                self._store.write_atomic(self._store.join(self._output, *table.split("/"), name), data)
 
 
-def encode(rows: list[dict[str, Any]], schema: pa.Schema) -> bytes:
-    """Rows as one Parquet file in memory; keys that the schema lacks are an error of the program, so they raise."""
-    names = set(schema.names)
-    unknown = {key for row in rows for key in row} - names
+def encode(rows: list[dict[str, Any]], schema: pa.Schema, **common: Any) -> bytes:
+    """Rows as one Parquet file in memory; ``common`` are columns with one value. Keys that the schema lacks are an error of the program."""
+    unknown = set().union(*rows) - set(schema.names)
     if unknown:
         raise KeyError(f"columns {sorted(unknown)} are not in the audit schema")
-    return _to_bytes(pa.Table.from_pylist(rows, schema=schema))
+    columns = [
+        pa.repeat(pa.scalar(common[field.name], field.type), len(rows))
+        if field.name in common
+        else pa.array([row.get(field.name) for row in rows], field.type)
+        for field in schema
+    ]
+    return _to_bytes(pa.table(columns, schema=schema))
 
 
 def files(store: Store, output: str, table: str) -> list[str]:

@@ -19,7 +19,7 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 
 from pipeline import log
-from pipeline.lean import lean_beam
+from pipeline.lean import lean_beam, settled
 from pipeline.silence import debugging, silence
 from pipeline.worker import Job
 from transforms.errors import DeidError, describe
@@ -98,7 +98,7 @@ def _serve(pipe: Connection, inherited: Connection | None) -> None:
     silence()
     try:
         job, shards, workers, extra = pipe.recv()
-        with beam_forked.worker_pool(workers, pipe) as pool:
+        with settled(), beam_forked.worker_pool(workers, pipe) as pool:
             threading.Thread(target=_end_with_parent, daemon=True).start()
             answer: Tally | DeidError = beam.run(job, shards, beam.options("local", workers, extra), pool) or Tally()
     except EOFError:

@@ -18,13 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.audit import TABLES, batches, files
-from pipeline.ledger import BATCH, Ledger, halves, is_part, ordered, ranks
+from pipeline.ledger import BATCH, RANKS, Ledger, coded, halves, is_part, ordered, ranks
 from pipeline.storage import Store
 from transforms.spool import Spool
 from transforms.types import Status
 
 ROWS_PER_FILE = 1_000_000
 BYTES_PER_FILE = 128 * 1024**2
+_KEY_COLUMNS = ("instance_id", "run_id", "status")
 _KEYS = "file integer, part integer, i0 ubigint, i1 ubigint, run integer, rank utinyint"
 _DROPPED = """
     create or replace table dropped as
@@ -67,7 +68,7 @@ def _compact_table(store: Store, output: str, table: str, ledger: Ledger) -> Non
     writer = _Writer(store, output, table, max(ledger.runs, default="none"), {*files(store, output, table)})
     for number, uri in stale:
         for batch in batches(store, uri, None, BATCH):
-            keep = _first(batch, table, ledger)
+            keep = _first(batch, table)
             if number in wrong:
                 keep &= ~_dropped(batch, number, ledger)
             writer.add(_conform(batch.filter(pa.array(keep)), TABLES[table]))
@@ -82,7 +83,7 @@ def _load_keys(store: Store, table: str, uris: Iterable[str], ledger: Ledger) ->
     ledger.connection.execute(f"create or replace table keys ({_KEYS})")
     for number, uri in enumerate(uris):
         for batch in batches(store, uri, _key_columns(table), BATCH):
-            key = np.unique(_keys(batch, ledger))
+            key = _keys(batch, ledger)[_firsts(batch)]
             length = len(key)
             columns = [key[name] for name in ("i0", "i1", "run", "rank")]
             ledger.insert("keys", np.full(length, number, np.int32), np.full(length, ledger.part(uri), np.int32), *columns)
@@ -90,25 +91,39 @@ def _load_keys(store: Store, table: str, uris: Iterable[str], ledger: Ledger) ->
 
 
 def _key_columns(table: str) -> list[str]:
-    return ["instance_id", "run_id"] + ["status"] * ("status" in TABLES[table].names)
+    return [name for name in _KEY_COLUMNS if name in TABLES[table].names]
 
 
 def _keys(batch: pa.Table, ledger: Ledger) -> npt.NDArray[Any]:
     """What rows are compared by. Only saved instances have entities."""
     keys = np.empty(batch.num_rows, [("i0", "u8"), ("i1", "u8"), ("run", "i4"), ("rank", "u1")])
-    keys["i0"], keys["i1"] = halves(batch["instance_id"].to_pylist())
-    keys["run"] = ledger.run_numbers(batch["run_id"].to_pylist())
-    statuses = batch["status"].to_pylist() if "status" in batch.column_names else [Status.SAVED] * batch.num_rows
-    keys["rank"] = ranks(statuses)
+    ids, which = coded(batch, "instance_id")
+    keys["i0"], keys["i1"] = (half[which] for half in halves(ids))
+    runs, which = coded(batch, "run_id")
+    keys["run"] = ledger.run_numbers(runs)[which]
+    keys["rank"] = RANKS[Status.SAVED]
+    if "status" in batch.column_names:
+        statuses, which = coded(batch, "status")
+        keys["rank"] = ranks(statuses)[which]
     return keys
 
 
-def _first(batch: pa.Table, table: str, ledger: Ledger) -> npt.NDArray[np.bool_]:
+def _firsts(batch: pa.Table) -> npt.NDArray[np.int64]:
+    """The first row of each key: numbers of rows."""
+    number = np.zeros(batch.num_rows, np.int64)
+    for name in _KEY_COLUMNS:
+        if name in batch.column_names:
+            values, which = coded(batch, name)
+            number = number * len(values) + which
+    return np.unique(number, return_index=True)[1]
+
+
+def _first(batch: pa.Table, table: str) -> npt.NDArray[np.bool_]:
     """All rows, but where a table has one row per instance, only the first of equal ones."""
     if "status" not in TABLES[table].names:
         return np.ones(batch.num_rows, bool)
     first = np.zeros(batch.num_rows, bool)
-    first[np.unique(_keys(batch, ledger), return_index=True)[1]] = True
+    first[_firsts(batch)] = True
     return first
 
 

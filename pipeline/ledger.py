@@ -78,15 +78,17 @@ class Ledger:
         number = 0
         for uri in ordered(audit.files(store, output, "restricted/crosswalk")):
             for batch in audit.batches(store, uri, ["url", "instance_id", "run_id", "status", "code"], BATCH):
-                rows = {name: batch[name].to_pylist() for name in batch.column_names}
+                runs, run = coded(batch, "run_id")
+                statuses, status = coded(batch, "status")
+                codes, code = coded(batch, "code")
                 self.insert(
                     "crosswalk",
                     np.arange(number, number + batch.num_rows),
-                    *halves(self._key(url) for url in rows["url"]),
-                    *halves(rows["instance_id"]),
-                    self.run_numbers(rows["run_id"]),
-                    ranks(rows["status"]),
-                    [code in PASSING for code in rows["code"]],
+                    *halves(self._key(url) for url in batch["url"].to_pylist()),
+                    *halves(batch["instance_id"].to_pylist()),
+                    self.run_numbers(runs)[run],
+                    ranks(statuses)[status],
+                    np.array([value in PASSING for value in codes])[code],
                     np.full(batch.num_rows, self.part(uri), np.int32),
                 )
                 number += batch.num_rows
@@ -128,7 +130,8 @@ class Ledger:
         self.connection.execute("create or replace table rows (i0 ubigint, i1 ubigint, rank utinyint)")
         for uri in audit.files(store, output, "audit/instances"):
             for batch in audit.batches(store, uri, ["instance_id", "status"], BATCH):
-                self.insert("rows", *halves(batch["instance_id"].to_pylist()), ranks(batch["status"].to_pylist()))
+                statuses, status = coded(batch, "status")
+                self.insert("rows", *halves(batch["instance_id"].to_pylist()), ranks(statuses)[status])
         found = self.connection.execute(
             """select rank, count(*) from (
                 select if(count(rows.rank) = 1, max(rows.rank), 0) as rank
@@ -183,6 +186,12 @@ def halves(texts: Iterable[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np
     digests = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts)
     both = np.frombuffer(digests, np.uint64).reshape(-1, 2)
     return both[:, 0].copy(), both[:, 1].copy()
+
+
+def coded(table: pa.Table, name: str) -> tuple[list[Any], npt.NDArray[np.int64]]:
+    """The values of a column that differ, null among them, and for each row which one it has."""
+    found = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
+    return found.dictionary.to_pylist(), found.indices.to_numpy().astype(np.int64)
 
 
 def ranks(statuses: Iterable[str]) -> npt.NDArray[np.uint8]:
