@@ -35,6 +35,8 @@ LINE_CELLS = 6
 LINE_FILL = 0.6
 TURNED = 1.5
 TURN_SUPPORT = 0.6
+UPRIGHT = 0.7
+"""Score of a reading as it stands from which a region is not turned: signs of simple shapes, which are text or not by other evidence."""
 SECOND_SCALE = 2.0
 WASTE = 1.25
 EDGE = 1
@@ -130,7 +132,7 @@ class Look:
         readings = self._engine.read([content for _, content, _ in doubted])
         for (sighting, content, sure), reading in zip(doubted, readings, strict=True):
             best = sighting.read_as(reading)
-            if not is_text(best, self._min_score) and sighting.support >= TURN_SUPPORT:
+            if not is_text(best, self._min_score) and reading.score < UPRIGHT and sighting.support >= TURN_SUPPORT:
                 best = sighting.read_as(max([reading, *self._engine.read(_turned(content))], key=_weight))
             if sure or is_text(best, self._min_score):
                 kept.append(best)

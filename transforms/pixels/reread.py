@@ -22,6 +22,8 @@ GREW = 0.5
 RIM = 2
 TURNED = 1.5
 MIN_SCORE = 0.5
+NEARLY = 0.4
+"""Score of a reading that is not certain enough, but worth a second opinion."""
 SURE = 0.8
 LEAST_SIGNS = 2
 SCALE = 2.0
@@ -82,10 +84,21 @@ def _trimmed(engine: TextEngine, picture: Picture, item: Sighting) -> Sighting:
 
 
 def _best(engine: TextEngine, picture: Picture, box: Box) -> Reading | None:
-    """The surest reading of two signs or more of what stands in ``box``; None when there is none."""
-    crops = [picture.tile(grown(box, margin, picture.shape), SCALE, style) for margin in (0, 2 * RIM) for style in Style]
-    best = max(engine.read(crops), key=lambda reading: (characters(reading.text) >= LEAST_SIGNS, reading.score))
-    return best if characters(best.text) >= LEAST_SIGNS and best.score >= MIN_SCORE else None
+    """The surest reading of two signs or more of what stands in ``box``; None when there is none.
+
+    Where it does not read as it is, but nearly, the other renderings are asked, too; what is no text reads as nothing in all of them.
+    """
+    best, nearly = _surest(engine, picture, box, (Style.PLAIN,))
+    if best is None and nearly >= NEARLY:
+        best, _ = _surest(engine, picture, box, (Style.INVERSE, Style.EQUALISED))
+    return best
+
+
+def _surest(engine: TextEngine, picture: Picture, box: Box, styles: Sequence[Style]) -> tuple[Reading | None, float]:
+    """The surest reading that counts, close to the box or with a margin, and the score of the surest of all."""
+    readings = engine.read([picture.tile(grown(box, margin, picture.shape), SCALE, style) for margin in (0, 2 * RIM) for style in styles])
+    texts = [reading for reading in readings if characters(reading.text) >= LEAST_SIGNS and reading.score >= MIN_SCORE]
+    return max(texts, key=lambda reading: reading.score, default=None), max(reading.score for reading in readings)
 
 
 def _grew(item: Sighting) -> bool:
