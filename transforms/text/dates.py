@@ -53,6 +53,7 @@ _AGE = re.compile(
     r"(?<!\d)(?:0?9\d|1[0-4]\d)\s*-?\s*(?:y(?:ears?|rs?|/?o)?|jahre?|jährig\w*|j\.|ans|años|anos|a\.)(?:[- ]?old)?(?![^\W\d_])",
     re.IGNORECASE,
 )
+_AGED = re.compile(r"(?<![^\W\d_])(?:aged?|alter|edad|[âa]ge|idade|et[àa])\s*[:=]?\s*(9\d|1[0-4]\d)(?![.,]?\d)", re.IGNORECASE)
 _HAS_SECONDS = re.compile(r"\d\D\d\d\D\d\d|[AaPp]\.?[Mm]|Uhr|h\d\d")
 _NEAR = 24
 """A clock time this many characters from a date belongs to it."""
@@ -84,6 +85,8 @@ def find_dates(text: str) -> Iterator[Span]:
             yield Span(match.start(), match.end(), "DATE_TIME", 0.7, "time")
     for match in _AGE.finditer(text):
         yield Span(match.start(), match.end(), "AGE", 0.9, "age")
+    for match in _AGED.finditer(text):
+        yield Span(*match.span(1), "AGE", 0.9, "age")
 
 
 def _plausible(date: str) -> bool:

@@ -64,7 +64,8 @@ def find_names(
         _Token(match.start(), match.end(), match.group(), fold(match.group()).replace("’", "'"), judge_word(match.group()))
         for match in _WORD.finditer(text)
     ]
-    caseless = strict or not any(char.isupper() for char in text)
+    # Whoever writes capitals in abbreviations only (``CT smith``) tells nothing by them.
+    caseless = strict or not any(token.text[0].isupper() and not token.text.isupper() for token in tokens)
     for token in tokens:
         if token.folded in weak:
             token.kind = Word.SAFE | Word.SURNAME | Word.GIVEN
