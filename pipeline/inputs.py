@@ -6,13 +6,11 @@ import csv
 import fnmatch
 import heapq
 import io
-import json
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import IO, Any
+from typing import Any
 
+from pipeline.sorting import by_uri, in_order
 from pipeline.storage import Store, canonical, local_path
 from transforms.errors import ConfigError, DeidError
 from transforms.types import Source
@@ -44,7 +42,7 @@ def expand(inputs: Sequence[str], store: Store, output: str | None = None) -> It
     streams = [_expand_one(name, store) for name in inputs]
     previous: str | None = None
     forbidden = canonical(output).rstrip("/") + "/" if output is not None else None
-    for source in heapq.merge(*streams, key=_uri):
+    for source in heapq.merge(*streams, key=by_uri):
         if source.uri == previous:
             continue
         if forbidden is not None and source.uri.startswith(forbidden):
@@ -76,38 +74,19 @@ def _expand_one(name: str, store: Store) -> Iterator[Source]:
 
 def _open(name: str, store: Store) -> Iterable[Source]:
     if name.startswith("@"):
-        return _sorted(Source(canonical(uri)) for uri in _lines(_text(name[1:], store)))
+        return in_order((Source(canonical(uri)) for uri in _lines(_text(name[1:], store))), RUN)
     if store.is_folder(name):
         return store.list_files(name)
     if store.exists(name):
         lower = name.lower()
         if lower.endswith(".csv"):
-            return _sorted(_csv_rows(name, store))
+            return in_order(_csv_rows(name, store), RUN)
         if lower.endswith(".parquet"):
-            return _sorted(_parquet_rows(name, store))
+            return in_order(_parquet_rows(name, store), RUN)
         return [Source(canonical(name), store.size(name))]
     if _GLOB.search(name):
         return _glob(name, store)
     raise ConfigError(f"the input {name} does not exist")
-
-
-def _sorted(sources: Iterable[Source]) -> Iterator[Source]:
-    """Sources of a list in order, in the memory of `RUN` of them: sorted runs go to files without a name, and are merged."""
-    stream = iter(sources)
-    runs: list[IO[str]] = []
-    while batch := sorted(islice(stream, RUN), key=_uri):
-        if not runs and len(batch) < RUN:
-            yield from batch
-            return
-        run = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115  # read below, and gone with this process
-        run.writelines(json.dumps([source.uri, source.size, source.version]) + "\n" for source in batch)
-        run.seek(0)
-        runs.append(run)
-    yield from heapq.merge(*((Source(*json.loads(line)) for line in run) for run in runs), key=_uri)
-
-
-def _uri(source: Source) -> str:
-    return source.uri
 
 
 def _glob(pattern: str, store: Store) -> Iterator[Source]:

@@ -25,7 +25,7 @@ from pipeline.uri import canonical as canonical
 from pipeline.uri import join as join
 from pipeline.uri import local_path as local_path
 from pipeline.uri import version_of
-from transforms.errors import Code, ConfigError, DeidError
+from transforms.errors import Code, ConfigError, DeidError, RefusedError
 from transforms.spool import Bytes, Spool
 from transforms.types import Source
 
@@ -38,9 +38,12 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 }
 _LOOK_UP_SECONDS = 60.0
 _looked_up: dict[str, float] = {}
+_REFUSALS = 20
+"""Of so many calls one after the other a store must say that it does not know the caller before a run ends: it may be but one object."""
+_refusals: dict[str, int] = {}
 _REFUSED = "; the store refuses the credentials or the right to this: renew them, and run the same command again"
 _ANOTHER = "the object is not the one that was listed, though as large"
-_RETRYING = frozenset({"abfs", "gs"})  # their libraries retry with growing pauses, which cannot be turned off; two loops would multiply
+_RETRYING = frozenset({"gs"})  # its library retries with growing pauses, which cannot be turned off; two loops would multiply
 _RANGE_BYTES = 16 * 1024**2
 _IN_PARTS: dict[str, dict[str, Any]] = {
     "s3": {"chunksize": 16 * 1024**2, "max_concurrency": 2},
@@ -88,6 +91,8 @@ class Store:
             raise ConfigError(f"{scheme}:// cannot be used here: {exc}") from None
         if scheme == "s3":
             filesystem.retries = 1  # it tries again after some faults and not after others, such as status 429 of S3 look-alikes
+        elif scheme == "abfs":
+            filesystem.service_client._config.retry_policy.total_retries = 0  # it waits 15 seconds before it tries again
         return filesystem
 
     def size(self, uri: str) -> int:
@@ -291,12 +296,15 @@ class Store:
             except OSError as exc:
                 raise DeidError(Code.READ_FAILED, f"a folder cannot be listed: {reason(exc)}") from None
             return
+        from pipeline.pages import Page, page  # imported late: fsspec
+
         root = canonical(uri).rstrip("/")
+        scheme = root.partition("://")[0]
 
-        def list_folder(folder: str) -> list[Mapping[str, Any]]:
-            return self._read(uri, lambda: list(self.filesystem(uri).ls(folder, detail=True)))
+        def list_page(folder: str, token: str | None) -> Page:
+            return self._read(uri, lambda: page(self.filesystem(uri), scheme, folder, token))
 
-        yield from walk_objects(list_folder, root, self.filesystem(uri)._strip_protocol(root).rstrip("/"))
+        yield from walk_objects(list_page, root, self.filesystem(uri)._strip_protocol(root).rstrip("/"))
 
     def _read(self, uri: str, call: Callable[[], T]) -> T:
         return self._call(Code.READ_FAILED, uri, call)
@@ -308,18 +316,31 @@ class Store:
         """Call, again where the fault may pass and the library does not try again by itself; a failure says no path.
 
         Credentials that have expired may have been renewed where they come from: they are looked up once more.
+
+        Raises:
+            RefusedError: the store does not know the caller, again and again.
+            DeidError: ``code``.
         """
-        scheme = canonical(uri).partition("://")[0]
+        scheme, _, rest = canonical(uri).partition("://")
+        bucket = f"{scheme}://{rest.partition('/')[0]}"
         attempts = 1 if scheme in _RETRYING else self.attempts
         for last in (False, True):
             try:
-                return call_with_retries(call, attempts, self.sleep)
+                found = call_with_retries(call, attempts, self.sleep)
             except DeidError:
                 raise
             except Exception as exc:
-                if last or local_path(uri) is not None or not is_expired(exc) or not _look_up_again(scheme):
-                    hint = _REFUSED if local_path(uri) is None and is_refused(exc) else ""
-                    raise DeidError(code, reason(exc) + hint) from None  # the text of a storage error holds the path
+                if local_path(uri) is not None:
+                    raise DeidError(code, reason(exc)) from None  # the text of a storage error holds the path
+                expired = is_expired(exc)
+                if expired and not last and _look_up_again(scheme):
+                    continue
+                _refusals[bucket] = _refusals.get(bucket, 0) + 1 if expired else 0
+                error = RefusedError if _refusals[bucket] >= _REFUSALS else DeidError
+                raise error(code, reason(exc) + (_REFUSED if is_refused(exc) else "")) from None
+            if _refusals:
+                _refusals.pop(bucket, None)
+            return found
         raise AssertionError("unreachable")
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pydicom
 
-from transforms.errors import Code, DeidError, describe
+from transforms.errors import Code, DeidError, RefusedError, describe
 from transforms.measures import Measure, of_header
 from transforms.observer import Observer
 from transforms.outcomes import header_outcome, work_outcome
@@ -106,7 +106,11 @@ class Deidentifier:
         return self._identity.token("instance", uri, 32)
 
     def open_header(self, source: Source) -> OpenedHeader | Outcome:
-        """Read a header; an input that is no readable DICOM instance is an outcome at once."""
+        """Read a header; an input that is no readable DICOM instance is an outcome at once.
+
+        Raises:
+            RefusedError: it is no fault of the input.
+        """
         instance_id = self.instance_id(source.uri)
         size = source.size or 0
         fetched, started = 0, time.perf_counter()
@@ -121,6 +125,8 @@ class Deidentifier:
             with self._observer.stage("header"):
                 size = self._store.size(source.uri) if source.size is None else source.size
                 fields = read_header(fetch, size, self.policy.limits, name=instance_id)
+        except RefusedError:
+            raise
         except Exception as exc:
             code, detail = describe(exc)
             status = Status.FILTERED if code in FILTERING else Status.QUARANTINED
@@ -264,13 +270,19 @@ class Deidentifier:
         return all(ours == theirs for ours, theirs in zip(encoded.pieces(), found.pieces(), strict=True))
 
     def _stage(self, work: Work, stage: str, run: Callable[[Work], None]) -> Work:
-        """Run a stage of a Work that has not ended; turn any exception into a code, and drop the data."""
+        """Run a stage of a Work that has not ended; turn any exception into a code, and drop the data.
+
+        Raises:
+            RefusedError: it is no fault of the instance.
+        """
         if work.status is not None:
             return work
         started = time.perf_counter()
         try:
             with self._observer.stage(stage):
                 run(work)
+        except RefusedError:
+            raise
         except Exception as exc:
             code, work.detail = describe(exc)
             work.code, work.stage = str(code), stage

@@ -61,6 +61,10 @@ class DeidError(Exception):
         return type(self), (self.code, self.detail)
 
 
+class RefusedError(DeidError):
+    """A store knows the caller no more. It is the fault of no instance, so it ends the run instead of making a row of each."""
+
+
 class ConfigError(DeidError):
     """A configuration that cannot be run; raised before anything is read. The message may name files and keys of the configuration."""
 

@@ -3,53 +3,71 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.listing import LISTING_THREADS, walk_objects
+from pipeline import listing
+from pipeline.listing import LISTING_THREADS, ListPage, walk_objects
+from pipeline.pages import Page
+from transforms.types import Source
 
-names = st.lists(st.text("ab.-_1é", min_size=1, max_size=3), min_size=1, max_size=4).map("/".join)
-
-
-def bucket(keys: Iterable[str]) -> dict[str, list[Mapping[str, Any]]]:
-    """What ``ls`` says of each folder below ``b/p``."""
-    folders: dict[str, dict[str, Mapping[str, Any]]] = {"b/p": {}}
-    for key in keys:
-        parts = f"b/p/{key}".split("/")
-        for depth in range(2, len(parts)):
-            parent, name = "/".join(parts[:depth]), "/".join(parts[: depth + 1])
-            leaf = depth + 1 == len(parts)
-            entry = {"name": name, "type": "file" if leaf else "directory", "size": len(key) if leaf else 0}
-            folders.setdefault(parent, {})[name + "/" * (not leaf)] = entry
-    return {folder: list(entries.values()) for folder, entries in folders.items()}
+PAGE = 3
+folders = st.lists(st.text("ab.-_1é", max_size=3), max_size=3)
+names = st.builds(lambda above, name: "/".join([*above, name]), folders, st.text("ab.-_1é", min_size=1, max_size=3))
 
 
-@given(st.sets(names, max_size=30))
-def test_every_object_once_and_in_order(keys: set[str]) -> None:
-    folders = bucket(keys)
-    found = list(walk_objects(folders.__getitem__, "gs://b/p", "b/p"))
+def bucket(keys: Iterable[str], *, shuffled: bool = False) -> ListPage:
+    """A store that holds these keys below ``b/p`` and tells of them as object stores do, a few at a time."""
+    stored = [f"b/p/{key}" for key in keys]
+
+    def list_page(folder: str, token: str | None) -> Page:
+        below = sorted({folder + rest.partition("/")[0] + "/" * ("/" in rest) for rest in rests(stored, folder)}, reverse=shuffled)
+        start = int(token or 0)
+        found = below[start : start + PAGE]
+        return Page(
+            tuple(Source(name, len(name)) for name in found if not name.endswith("/")),
+            tuple(name for name in found if name.endswith("/")),
+            str(start + PAGE) if start + PAGE < len(below) else None,
+        )
+
+    return list_page
+
+
+def rests(stored: Iterable[str], folder: str) -> Iterable[str]:
+    return (name.removeprefix(folder) for name in stored if name.startswith(folder))
+
+
+@given(st.sets(names, max_size=30), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_object_once_and_in_order(monkeypatch: pytest.MonkeyPatch, keys: set[str], shuffled: bool) -> None:
+    monkeypatch.setattr(listing, "RUN", 2)
+    found = list(walk_objects(bucket(keys, shuffled=shuffled), "gs://b/p", "b/p"))
     assert [source.uri for source in found] == sorted(f"gs://b/p/{key}" for key in keys)
-    assert all(source.size == len(source.uri) - len("gs://b/p/") for source in found)
+    assert all(source.size == len(source.uri) - len("gs://") for source in found)
 
 
 def test_folders_are_listed_ahead_of_their_turn() -> None:
-    folders = bucket(f"{number:02}/x" for number in range(LISTING_THREADS))
+    list_page = bucket(f"{number:02}/x" for number in range(LISTING_THREADS))
     together = threading.Barrier(LISTING_THREADS, timeout=10)
 
-    def list_folder(folder: str) -> list[Mapping[str, Any]]:
-        if folder != "b/p":
+    def waiting(folder: str, token: str | None) -> Page:
+        if folder != "b/p/":
             together.wait()
-        return folders[folder]
+        return list_page(folder, token)
 
-    assert len(list(walk_objects(list_folder, "gs://b/p", "b/p"))) == LISTING_THREADS
+    assert len(list(walk_objects(waiting, "gs://b/p", "b/p"))) == LISTING_THREADS
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error() -> None:
-    folders = bucket(["a/1", "b/2"])
-    del folders["b/p/b"]
-    with pytest.raises(KeyError):
-        list(walk_objects(folders.__getitem__, "gs://b/p", "b/p"))
+    list_page = bucket(["a/1", "b/2", "b/3", "b/4", "b/5"])
+
+    def failing(folder: str, token: str | None) -> Page:
+        if folder == "b/p/b/" and token is not None:
+            raise PermissionError
+        return list_page(folder, token)
+
+    with pytest.raises(PermissionError):
+        list(walk_objects(failing, "gs://b/p", "b/p"))
