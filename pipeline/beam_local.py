@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,11 +23,12 @@ from pipeline import log
 from pipeline.lean import lean_beam, settled
 from pipeline.silence import debugging, silence
 from pipeline.worker import Job
-from transforms.errors import DeidError, describe
+from transforms.errors import Code, DeidError, describe
 from transforms.measures import Tally
 
 GRACE_SECONDS = 5.0
 """For a process that has answered to end by itself."""
+_OURS = re.compile(r"^transforms\.errors\.\w+: (\w+): (.+?)(?: \[while running .*)?$", re.MULTILINE)
 
 
 class WorkerDiedError(Exception):
@@ -106,8 +108,16 @@ def _serve(pipe: Connection, inherited: Connection | None) -> None:
     except Exception as exc:
         if debugging():
             traceback.print_exc()
-        answer = DeidError(*describe(exc))
+        answer = DeidError(*_describe(exc))
     pipe.send(answer)
+
+
+def _describe(exc: Exception) -> tuple[Code, str]:
+    """Code and detail of what ended a job. Beam tells of a worker's error as text: of that, only what our own errors say is taken."""
+    for code, detail in _OURS.findall(str(exc)):
+        with suppress(ValueError):
+            return Code(code), detail
+    return describe(exc)
 
 
 def _end_with_parent() -> None:

@@ -192,6 +192,7 @@ class LimitsPolicy(Model):
     Attributes:
         max_instance_bytes: of a file.
         max_data_bytes: of what is no pixel in a file that is not held in memory, and of what a deflated file inflates to.
+        max_items: of sequences, nested ones counted; one takes some 3 kB of memory and 50 microseconds.
         max_frame_bytes: of a decoded frame, of which a pixel counts as two bytes at least: what looks at it is never smaller.
         max_header_bytes: read to know what an instance is.
         decode_seconds: for one frame, where a decoder is watched.
@@ -201,6 +202,7 @@ class LimitsPolicy(Model):
 
     max_instance_bytes: Annotated[int, Field(gt=0)] = 2 * 1024**3
     max_data_bytes: Annotated[int, Field(gt=0)] = 128 * 1024**2
+    max_items: Annotated[int, Field(gt=0)] = 300_000
     max_frame_bytes: Annotated[int, Field(gt=0)] = 96 * 1024**2
     max_header_bytes: Annotated[int, Field(gt=0)] = 64 * 1024**2
     decode_seconds: Annotated[float, Field(gt=0)] = 60.0

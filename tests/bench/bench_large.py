@@ -28,6 +28,8 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.data import get_testdata_file
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     EncapsulatedPDFStorage,
@@ -172,12 +174,13 @@ def sequences(path: Path, size: int) -> None:
     item.FrameContentSequence = [pydicom.Dataset()]
     item.FrameContentSequence[0].FrameComments = "left lateral"
     item.FrameContentSequence[0].DimensionIndexValues = [1, 2, 3]
-    dataset.PerFrameFunctionalGroupsSequence = [item]
-    once = len(head(dataset))
-    dataset.PerFrameFunctionalGroupsSequence = [item] * 100
-    dataset.PerFrameFunctionalGroupsSequence = [item] * (size * 99 // (len(head(dataset)) - once))
-    dataset.NumberOfFrames = 1
-    write(path, dataset, "OW", 512, (bytes(512),))
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    write_dataset(buffer, item)
+    once = b"\xfe\xff\x00\xe0" + struct.pack("<L", len(buffer.getvalue())) + buffer.getvalue()
+    count = size // len(once)
+    pixels = b"\xe0\x7f\x10\x00OW\0\0" + struct.pack("<L", 512) + bytes(512)
+    write(path, dataset, "SQ", count * len(once), (once * count, pixels), tag=b"\x00\x52\x30\x92")
 
 
 def deflated(path: Path, size: int) -> None:
@@ -206,7 +209,7 @@ CASES = {
     "document-100": Case(document, 0.2),
     "private": Case(private, 1, "too_large"),
     "sequences-8": Case(sequences, 0.015),
-    "sequences-60": Case(sequences, 0.117),
+    "sequences-60": Case(sequences, 0.117, "too_large"),
     "deflated": Case(deflated, 1, "too_large"),
     "deflated-100": Case(deflated, 0.2),
 }

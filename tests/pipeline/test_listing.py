@@ -41,7 +41,7 @@ def rests(stored: Iterable[str], folder: str) -> Iterable[str]:
 
 
 @given(st.sets(names, max_size=30), st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_every_object_once_and_in_order(monkeypatch: pytest.MonkeyPatch, keys: set[str], shuffled: bool) -> None:
     monkeypatch.setattr(listing, "RUN", 2)
     found = list(walk_objects(bucket(keys, shuffled=shuffled), "gs://b/p", "b/p"))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
-from pydicom.tag import BaseTag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import ExplicitVRBigEndian
 
 from transforms.errors import Code, DeidError
@@ -30,6 +30,7 @@ from transforms.spool import Bytes, Spool, blank, part, pieces, settled, writabl
 from transforms.types import Box, Dataset, Finding
 
 DETECTOR = "hidden"
+_PIXELS = frozenset(map(Tag, KEYWORDS))
 _OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
 _ROWS, _COLUMNS, _FRAMES, _ORIGIN, _BIT_POSITION, _DATA = 0x0010, 0x0011, 0x0015, 0x0050, 0x0102, 0x3000
 
@@ -171,7 +172,7 @@ def _strip_nested(ds: Dataset, path: str) -> Iterator[str]:
             continue
         element = ds[tag]
         name = path + (element.keyword or str(element.tag).replace(" ", ""))
-        if element.keyword == "IconImageSequence" or any(keyword in item for item in element.value for keyword in KEYWORDS):
+        if element.keyword == "IconImageSequence" or not all(_PIXELS.isdisjoint(item.keys()) for item in element.value):
             del ds[tag]
             yield name
         else:

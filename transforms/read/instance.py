@@ -23,6 +23,8 @@ _REST_BYTES = 4096
 _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _UNDEFINED = 0xFFFFFFFF
 _DELIMITER_BYTES = 8
+_ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+"""The tag of an item of a sequence, little and big endian."""
 _REFERENCED_DEFLATE = frozenset({"1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 
 
@@ -33,7 +35,8 @@ def read_instance(data: Bytes, limits: LimitsPolicy) -> Dataset:
 
     Args:
         data: the whole file. When it is a `Spool`, so are the pixels: a window of it, which is not read here.
-        limits: bounds; what is no pixel of a `Spool`, and what deflated data inflates to, is at most ``max_data_bytes``.
+        limits: bounds; what is no pixel of a `Spool`, and what deflated data inflates to, is at most ``max_data_bytes``, and items of
+            sequences are at most ``max_items``: as a data set in memory, an item is a hundred times as large as in the file.
 
     Raises:
         DeidError: EMPTY, NOT_DICOM, DICOMDIR; TOO_LARGE; DATASET_UNREADABLE when the data is truncated, not to be parsed, or holds several
@@ -85,14 +88,39 @@ def complete_identity(dataset: Dataset, header: Header) -> None:
         dataset.SOPClassUID = SecondaryCaptureImageStorage
 
 
+class _Items:
+    """Counts the items in what is read, those of sequences that are read as a whole, too, until the pixels begin."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = self._left = limit
+        self.counting = True
+
+    def see(self, data: bytes) -> None:
+        """Count the items in a piece of the file.
+
+        Raises:
+            DeidError: TOO_LARGE.
+        """
+        if self.counting:
+            for tag in _ITEMS:
+                self._left -= data.count(tag)
+            if self._left < 0:
+                raise DeidError(Code.TOO_LARGE, f"more than {self._limit} items of sequences (limits.max_items)")
+
+
 class _Watched(io.BytesIO):
     """A file in memory that remembers its last read: where it began, what was asked for and what was there."""
 
     last = (0, 0, 0)
 
+    def __init__(self, data: bytes, limits: LimitsPolicy) -> None:
+        super().__init__(data)
+        self.items = _Items(limits.max_items)
+
     def read(self, size: int | None = -1, /) -> bytes:
         data = io.BytesIO.read(self, size)
         self.last = (self.tell() - len(data), len(data) if size is None else size, len(data))
+        self.items.see(data)
         return data
 
 
@@ -100,6 +128,7 @@ class _WatchedSpool:
     """The same over a `Spool`. The pixels are passed over, and what is read beside them is bounded."""
 
     def __init__(self, data: Spool, limits: LimitsPolicy) -> None:
+        self.items = _Items(limits.max_items)
         self._file = io.BufferedReader(cast(io.RawIOBase, data.window(0, len(data))), _REST_BYTES)
         self.last = (0, 0, 0)
         self.pixels: dict[int, Spool] = {}
@@ -115,6 +144,7 @@ class _WatchedSpool:
         _check_bytes(self._taken, self._limits)
         data = self._file.read(size)
         self.last = (start, len(data) if size is None else size, len(data))
+        self.items.see(data)
         return data
 
     def pass_over(self, tag: int, length: int) -> None:
@@ -154,13 +184,14 @@ def _parse(data: Bytes, limits: LimitsPolicy) -> tuple[Dataset, int]:
     pydicom takes what it gets of a truncated file. A whole one ends where the reader looked for 8 bytes of another element and found
     none, or where it was told to stop.
     """
-    file = _WatchedSpool(data, limits) if isinstance(data, Spool) else _Watched(data)
+    file = _WatchedSpool(data, limits) if isinstance(data, Spool) else _Watched(data, limits)
     behind_pixels = stopped = False
 
     def stop(tag: int, _vr: str | None, length: int) -> bool:
         nonlocal behind_pixels, stopped
         stopped = tag >> 16 in (0x0000, 0x0002) or (behind_pixels and tag >> 16 < 0x7FE0)
         behind_pixels = behind_pixels or tag in _PIXEL_TAGS
+        file.items.counting = tag not in _PIXEL_TAGS  # a frame is an item, too
         if isinstance(file, _WatchedSpool) and tag in _PIXEL_TAGS and not stopped and length:
             file.pass_over(tag, length)
         return stopped

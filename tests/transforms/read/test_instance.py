@@ -8,12 +8,14 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tests.transforms.read.test_header import instance
 from transforms.errors import Code, DeidError
 from transforms.policy import LimitsPolicy
 from transforms.read.header import read_header
 from transforms.read.instance import complete_identity, read_instance
+from transforms.spool import Spool
 from transforms.types import Header
 
 LIMITS = LimitsPolicy()
@@ -37,6 +39,34 @@ def test_a_truncated_file_is_refused(cut: int) -> None:
 
 def test_too_large() -> None:
     assert refused(CT, LimitsPolicy(max_instance_bytes=1000)) == Code.TOO_LARGE
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("spooled", [False, True])
+def test_items_are_counted_before_they_are_made(syntax: str, undefined: bool, spooled: bool) -> None:
+    inner, outer = pydicom.Dataset(), pydicom.Dataset()
+    inner.CodeValue = "1"
+    outer.ConceptNameCodeSequence = [inner, inner]
+    dataset = pydicom.dcmread(io.BytesIO(CT))
+    dataset.ContentSequence = [outer] * 10
+    dataset["ContentSequence"].is_undefined_length = undefined
+    for item in dataset.ContentSequence:
+        item.is_undefined_length_sequence_item = undefined
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = b"\xfe\xff\x00\xe0" * (128 * 128 // 2)
+    buffer = io.BytesIO()
+    implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True, implicit_vr=implicit, little_endian=little)
+    data: bytes | Spool = buffer.getvalue()
+    if spooled:
+        data, written = Spool(), data
+        data.write(written)
+    already = sum(len(element.value) for element in pydicom.dcmread(io.BytesIO(CT)) if element.VR == "SQ")
+    assert read_instance(data, LimitsPolicy(max_items=30 + already)).ContentSequence[9].ConceptNameCodeSequence[1].CodeValue == "1"
+    with pytest.raises(DeidError, match="max_items") as raised:
+        read_instance(data, LimitsPolicy(max_items=29 + already))
+    assert raised.value.code == Code.TOO_LARGE
 
 
 def test_two_data_sets_in_one_file_are_refused() -> None:
