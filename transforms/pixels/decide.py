@@ -26,6 +26,8 @@ SAME_LINE = 0.5
 LOWER = 0.7
 INSIDE = 0.8
 FILLED = 0.5
+MARGINS = 0.7
+"""Of the height of a line: less than this above and below it holds no other line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Sighting:
         detection: of the engine, 0 to 1.
         support: of the triage network, 0 to 1.
         read: the box before it grew: the one that ``text`` was read in.
+        found: what detectors marked, before it grew: ``read``, or more where the same line was found at several scales.
         fit: ``pieces`` cut to what one frame shows in them: what is hidden there. Empty when no frame was asked.
     """
 
@@ -50,6 +53,7 @@ class Sighting:
     text: str = field(default="", repr=False)
     score: float = 0.0
     read: Box | None = None
+    found: Box | None = None
     fit: tuple[Box, ...] = ()
 
     def read_as(self, reading: Reading) -> Sighting:
@@ -105,7 +109,7 @@ def merged(sightings: Sequence[Sighting]) -> list[Sighting]:
     single = [item for item in sightings if not _spans_others(item, sightings)]
     for sighting in sorted(single, key=lambda item: (-item.score, -item.detection, item.box)):
         for index, other in enumerate(kept):
-            if _is_same_line(sighting.box, other.box):
+            if _is_same_line(sighting.box, other.box) or _tighter(sighting, other) is not None:
                 kept[index] = _joined(other, sighting)
                 break
         else:
@@ -138,6 +142,37 @@ def _spans_others(item: Sighting, others: Sequence[Sighting]) -> bool:
 
 
 def _joined(kept: Sighting, other: Sighting) -> Sighting:
-    box = union(kept.box, other.box)
+    box, found = union(kept.box, other.box), union(kept.found or kept.box, other.found or other.box)
     pieces = (box,) if len(kept.pieces) == len(other.pieces) == 1 else (*kept.pieces, *other.pieces)
-    return replace(kept, box=box, pieces=pieces, detection=max(kept.detection, other.detection), support=max(kept.support, other.support))
+    if (tight := _tighter(kept, other)) is not None:
+        box, found = _across(box, tight), _across(found, tight)
+        pieces = (box,)
+    sure, support = max(kept.detection, other.detection), max(kept.support, other.support)
+    return replace(kept, box=box, pieces=pieces, found=found, detection=sure, support=support)
+
+
+def _across(line: Box, tight: Box) -> Box:
+    """As long as ``line`` and as high as ``tight``."""
+    return Box(line.x, tight.y, line.w, tight.h) if tight.w >= tight.h else Box(tight.x, line.y, tight.w, line.h)
+
+
+def _tighter(one: Sighting, other: Sighting) -> Box | None:
+    """Of two regions of one line, found at two scales, the box of the one that is closer to it across; None where they may be two lines.
+
+    A frame that is looked at smaller has wider margins. The closer region has to be as long as the wider one, but for its margins.
+    """
+    if len(one.pieces) > 1 or len(other.pieces) > 1:
+        return None
+    tight, loose = sorted((one.box, other.box), key=lambda box: min(box.w, box.h))
+    if (tight.w >= tight.h) != (loose.w >= loose.h):
+        return None
+    own, wide = (tight, loose) if tight.w >= tight.h else (_turned(tight), _turned(loose))
+    above, below = own.y - wide.y, wide.y + wide.h - own.y - own.h
+    ends = max(own.x - wide.x, 0) + max(wide.x + wide.w - own.x - own.w, 0)
+    is_same = min(above, below) >= 0 and max(above, below) <= MARGINS * own.h and ends <= wide.h and common(own, wide) is not None
+    return tight if is_same else None
+
+
+def _turned(box: Box) -> Box:
+    """Rows and columns exchanged."""
+    return Box(box.y, box.x, box.h, box.w)

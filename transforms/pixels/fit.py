@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.pixels.decide import Sighting
-from transforms.pixels.geometry import common, grown
+from transforms.pixels.geometry import common, grown, union
 from transforms.pixels.views import Picture
 from transforms.types import Box
 
@@ -45,7 +45,7 @@ def fitted(picture: Picture, sightings: Sequence[Sighting]) -> tuple[Sighting, .
 def _fit(picture: Picture, box: Box, item: Sighting) -> Box:
     inner = without_ground(layers_of(picture, box))
     fit = Box(box.x + inner.x, box.y + inner.y, inner.w, inner.h)
-    core = item.read
+    core = union(item.read, item.found) if item.read and item.found else item.read
     if len(item.pieces) > 1 or core is None or max(box.w, box.h) < LINE * min(box.w, box.h):
         return fit
     if box.h > box.w:

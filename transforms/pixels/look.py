@@ -20,6 +20,7 @@ from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, share_covered, union
 from transforms.pixels.read_on import read_on
 from transforms.pixels.reread import read_in_doubt, reread, trimmed
+from transforms.pixels.rulers import without_rulers
 from transforms.pixels.sheet import assign, lay_out
 from transforms.pixels.sieve import sieved
 from transforms.pixels.triage import Heat, Spot, heat
@@ -71,7 +72,7 @@ class Look:
             missed = [spot for spot in seen.without(boxes).spots(SURE) if spot.sure >= SURE_CELLS and spot.fill >= FILLED]
             more = self._detect(picture, seen, _tiles(missed, picture.shape), SECOND_SCALE, style, boxes)
             found = completed([*found, *more], seen) if more else found
-        found = trimmed(self._engine, picture, found)
+        found = trimmed(self._engine, picture, without_rulers(self._engine, picture, found))
         found = read_on(self._engine, picture, reread(self._engine, picture, found) if self.reads else found, known)
         boxes = [box for item in found for box in item.pieces]
         codes = find_codes(picture, [spot for spot in seen.spots(SURE) if share_covered(spot.box, boxes) < EXPLAINED])
@@ -206,7 +207,7 @@ def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
                 and _in_line(sighting.box, box, other.box)
             ):
                 box = _up_to(sighting.box, box, other.box)
-        whole.append(replace(sighting, box=box, pieces=(box,), read=sighting.read or sighting.box))
+        whole.append(replace(sighting, box=box, pieces=(box,), read=sighting.read or sighting.box, found=sighting.found or sighting.box))
     return whole
 
 

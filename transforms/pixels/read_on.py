@@ -85,9 +85,9 @@ def _beyond(picture: Picture, lines: Sequence[Box], index: int, side: int) -> Bo
     start, end = max(start, 0), min(end, picture.shape[1])
     for other in (box for at, box in enumerate(lines) if at != index and _share_a_row(box, own)):
         if side < 0 and other.x < own.x:
-            start = max(start, other.x + other.w)
-        elif side > 0 and other.x > own.x:
-            end = min(end, other.x)
+            start = max(start, min(other.x + other.w, own.x))
+        elif side > 0 and other.x + other.w > own.x + own.w:
+            end = min(end, max(other.x, own.x + own.w))
     beyond = Box(start, own.y, end - start, own.h)
     return beyond if beyond.w >= own.h / 2 and _has_strokes(picture, own, beyond) else None
 

@@ -50,6 +50,8 @@ def test_lines_that_only_triage_sees_have_to_read_as_text() -> None:
     assert [item.text for item in read_in_doubt(Reader("HPen", 0.9), PICTURE, doubtful)] == ["HPen"]
     assert read_in_doubt(Reader("HPen", 0.4), PICTURE, doubtful) == []
     assert read_in_doubt(Reader("3", 0.9), PICTURE, doubtful) == []
+    assert read_in_doubt(Reader("NG", 0.9), PICTURE, doubtful) == []  # two letters do not fill a place for ten
+    assert read_in_doubt(Reader("lllllll", 0.9), PICTURE, doubtful) == []
 
 
 def test_a_line_does_not_reach_over_what_does_not_read() -> None:

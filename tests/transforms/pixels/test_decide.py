@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from transforms.pixels.decide import Sighting, merged
+from transforms.types import Box
+
+
+def seen(box: Box, detection: float = 0.7) -> Sighting:
+    return Sighting(box, (box,), detection, 1.0, score=detection)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("wider", [Box(94, 194, 208, 76), Box(100, 210, 190, 50), Box(105, 219, 181, 36)])
+def test_of_one_line_at_two_scales_the_closer_box_counts_across(wider: Box, turned: bool) -> None:
+    boxes = [Box(105, 219, 181, 36), wider]
+    (line,) = merged([seen(Box(box.y, box.x, box.h, box.w) if turned else box) for box in boxes])
+    box = Box(line.box.y, line.box.x, line.box.h, line.box.w) if turned else line.box
+    assert (box.y, box.h) == (219, 36)
+    assert box.x <= 105
+    assert box.x + box.w >= 286
+    assert line.found == line.box
+
+
+@pytest.mark.parametrize("wider", [Box(100, 219, 190, 76), Box(0, 210, 300, 50), Box(90, 150, 210, 110)])
+def test_what_may_hold_more_than_the_closer_line_is_covered(wider: Box) -> None:
+    covered = merged([seen(Box(105, 219, 181, 36)), seen(wider)])
+    assert any(item.box.y <= wider.y and item.box.y + item.box.h >= wider.y + wider.h for item in covered)
