@@ -56,6 +56,7 @@ $(VENV)/.demo: setup.py requirements.txt $(VENV)/bin/uv
 $(VENV)/.test: setup.py requirements.txt $(VENV)/bin/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[dev,spark,aws,gcp,azure,tesserocr,video]'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --target $(VENV)/readers --no-deps pandas
+	-@if command -v java >/dev/null; then $(BIN)/python -m pipeline.spark_classes; fi  # Spark starts without it, in twice the time
 	@touch $@
 
 $(VENV)/.azurite-$(AZURITE): $(VENV)/bin/uv

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from pipeline import spark_classes
 from pipeline.manifest import read_shard, slices
 from pipeline.storage import Store
 from transforms.buffer import OutcomeBuffer
@@ -44,11 +45,10 @@ _JVM = "-XX:TieredStopAtLevel=1"
 """Java passes names from one Python process to another: to optimise that costs more than it gains, 10 of 20 CPU seconds of a small job."""
 DEFAULTS = {
     "spark.app.name": "dicom-deid",
-    "spark.driver.extraJavaOptions": _JVM,
-    "spark.executor.extraJavaOptions": _JVM,
     "spark.locality.wait": "0s",  # a chunk is a list of names: waiting for the executor that holds it gains nothing
     "spark.log.level": "ERROR",
     "spark.ui.showConsoleProgress": "false",
+    "spark.python.daemon.module": "pipeline.spark_daemon",
     "spark.python.worker.reuse": "true",  # models are loaded once per process
 }
 
@@ -114,7 +114,9 @@ def open_context(workers: int, options: Sequence[str] = ()) -> SparkContext:
 
     wanted = parse(options)
     conf = SparkConf()  # what spark-submit was given
-    for key, value in {**DEFAULTS, "spark.master": f"local[{workers},4]"}.items():  # four attempts per task, as on a cluster
+    java = f"{_JVM} {spark_classes.options()}".strip()
+    ours = {"spark.driver.extraJavaOptions": java, "spark.executor.extraJavaOptions": java, "spark.master": f"local[{workers},4]"}
+    for key, value in {**DEFAULTS, **ours}.items():  # four attempts per task, as on a cluster
         conf.setIfMissing(key, value)
     for key, value in wanted.items():
         conf.set(key, value)

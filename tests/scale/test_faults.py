@@ -70,7 +70,7 @@ def test_a_killed_spark_worker_does_not_stop_the_run(tmp_path: Path, secret_file
     archive.series(tmp_path / "in", 90)
     options = ["--runner", "spark", "--workers", "2", "--", *cluster.LOOPBACK, "--conf", "spark.ui.enabled=false"]
     command = runs.command(tmp_path / "in", tmp_path / "out", secret_file, *options, config=quick)
-    status, said = kill_one_worker(command, tmp_path / "out", lambda process: "pyspark.daemon" in process.cmdline())
+    status, said = kill_one_worker(command, tmp_path / "out", lambda process: "pipeline.spark_daemon" in process.cmdline())
     assert status == 0, said[-2000:]
     assert "90 inputs: 90 saved" in said
     assert len(runs.rows(tmp_path / "out", "audit/instances")) == 90

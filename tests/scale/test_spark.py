@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline import spark
+from pipeline import spark, spark_classes, spark_daemon
 from tests.end_to_end import archive
 from tests.scale import cluster, runs
 from transforms.errors import ConfigError
@@ -39,6 +40,37 @@ def test_tasks_follow_the_cluster_for_small_runs_and_the_inputs_for_large_ones()
     assert spark.tasks_for(10, 1, 4) == (8, 4, 32)
     assert spark.tasks_for(1_000_000, 1_000, 4) == (1_000, 50, 3_907)
     assert spark.tasks_for(100_000_000, 100_000, 4) == (20_000, 1_000, 20_000)
+
+
+def test_workers_import_the_installed_pyspark_only_where_the_archive_is_its_own(tmp_path: Path) -> None:
+    archives = [tmp_path / place / "python" / "lib" / "pyspark.zip" for place in ("site/pyspark", "another")]
+    (tmp_path / "site" / "pyspark").mkdir(parents=True)
+    (tmp_path / "site" / "pyspark" / "__init__.py").touch()
+    own, foreign = ([str(archive), "/x", str(tmp_path / "site")] for archive in archives)
+    assert spark_daemon.without_archive(own) == own[1:]
+    assert spark_daemon.without_archive(foreign) == foreign
+    assert spark_daemon.without_archive(own[:2]) == own[:2], "PySpark is nowhere else"
+
+
+def test_java_starts_without_an_archive_that_is_not_there(tmp_path: Path) -> None:
+    assert spark_classes.options(tmp_path / "spark.jsa") == ""
+    (tmp_path / "spark.jsa").touch()
+    assert spark_classes.options(tmp_path / "spark.jsa").startswith(f"-XX:SharedArchiveFile={tmp_path}/spark.jsa ")
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "spark.jsa").touch()
+    assert spark_classes.options(tmp_path / "a b" / "spark.jsa") == "", "Spark cuts options at spaces"
+
+
+@pytest.mark.scale
+def test_java_takes_its_classes_from_the_archive(tmp_path: Path) -> None:
+    cluster.require_java()
+    made, log = tmp_path / "spark.jsa", tmp_path / "classes"
+    spark_classes.make(made)
+    java = f"spark.driver.extraJavaOptions={spark_classes.options(made)} -Xlog:class+load:file={log}"
+    job = "import sys; from pipeline import spark; spark.open_context(1, sys.argv[1:]).stop()"
+    command = [sys.executable, "-c", job, "--conf", java, "--conf", "spark.ui.enabled=false", *cluster.LOOPBACK]
+    subprocess.run(command, env=cluster.environment(), cwd=cluster.ROOT, check=True, capture_output=True)
+    assert "org.apache.spark.SparkContext source: shared objects file (top)" in log.read_text()
 
 
 def test_a_standalone_cluster_gives_what_beam_gives(
