@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataelem import convert_raw_data_element
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import ExplicitVRBigEndian
 
@@ -190,7 +191,13 @@ def _is_sequence(ds: Dataset, tag: BaseTag) -> bool:
     vr = ds.get_item(tag).VR
     if vr is None:
         return bool(dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ")
-    return bool(vr == "SQ" or (vr == "UN" and ds[tag].VR == "SQ"))
+    if vr != "UN":
+        return bool(vr == "SQ")
+    try:
+        # The element stays raw: what a value of another VR than the dictionary's is to become is decided with the tags.
+        return bool(convert_raw_data_element(ds.get_item(tag), ds=ds).VR == "SQ")
+    except Exception:  # a value that is not of the dictionary's VR ends in any exception, and is none of a sequence
+        return False
 
 
 def _blank_beside(ds: Dataset, limits: LimitsPolicy) -> bool:

@@ -16,7 +16,8 @@ from pydicom.tag import BaseTag
 
 from tests.transforms.tags.conftest import encoded, new
 from transforms.errors import DeidError
-from transforms.policy import TagsPolicy
+from transforms.pixels import hidden
+from transforms.policy import LimitsPolicy, TagsPolicy
 from transforms.tags.engine import TagDeidentifier
 
 NAME = b"Gruenberg^Thea"
@@ -51,6 +52,26 @@ def test_wrong_values_do_not_stay(identity, pii, tag, vr, value):
     TagDeidentifier(TagsPolicy(), identity, pii).apply(ds, known, pixels=None)
     assert b"Gruenberg" not in encoded(ds)
     assert b"Thea" not in encoded(ds)
+
+
+@pytest.mark.parametrize("tag", [0x00180050, 0x00189087, 0x00280106, 0x00200032, 0x00080022], ids=["DS", "FD", "US", "DS*", "DA"])
+def test_text_of_a_stranger_does_not_stay_as_a_number_labelled_un(identity, pii, tag):
+    ds = pydicom.dcmread(io.BytesIO(encoded(new())))
+    raw(ds, tag, "UN", b"Gruenberg Thea ")
+    hidden.strip(ds, LimitsPolicy())  # as in a run, where pixels come first
+    TagDeidentifier(TagsPolicy(dates="keep"), identity, pii).apply(ds, pii.known([ds]), pixels=None)
+    assert b"Gruenberg" not in encoded(ds)
+
+
+def test_numbers_labelled_un_stay(identity, pii):
+    ds = pydicom.dcmread(io.BytesIO(encoded(new())))
+    raw(ds, 0x00189087, "UN", struct.pack("<d", 800.0))
+    raw(ds, 0x00280106, "UN", struct.pack("<H", 0x4141))
+    raw(ds, 0x00180050, "UN", b"1.25")
+    hidden.strip(ds, LimitsPolicy())
+    TagDeidentifier(TagsPolicy(), identity, pii).apply(ds, pii.known([ds]), pixels=None)
+    out = pydicom.dcmread(io.BytesIO(encoded(ds)))
+    assert (out.DiffusionBValue, out.SmallestImagePixelValue, out.SliceThickness) == (800.0, 0x4141, 1.25)
 
 
 def test_public_sequence_labelled_un_is_read(run, identity, pii):
