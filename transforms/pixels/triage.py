@@ -31,6 +31,8 @@ SEEN_SHARE = 0.7
 CELL = 8
 NEIGHBOURHOOD = 31
 BORDER = 16
+BEYOND = 0.5
+"""Share of its contrast with which the edge of a frame goes on in the border: noise that goes on looks like letters."""
 MIN_SIDE = 64
 CONTEXT = 64
 STRIP_PIXELS = 1 << 20
@@ -107,7 +109,8 @@ class Heat:
 
     def news(self, level: int) -> Grey:
         """The map of a level without what a sharper one sees as well."""
-        return self.levels[level] if level == 0 else np.where(self._seen(level), 0, self.levels[level]).astype(np.float32)
+        cells = self.levels[level]
+        return cells if level == 0 or not (cells >= THRESHOLD).any() else np.where(self._seen(level), np.float32(0), cells)
 
     def _seen(self, level: int) -> NDArray[np.bool_]:
         """Which cells of a level lie in areas that the sharper level is sure of: text of a size between two levels shows on both."""
@@ -230,9 +233,9 @@ def heat(grey: Grey, colours: Sequence[Colour] = ()) -> Heat:
     """
     shape = (grey.shape[0], grey.shape[1])
     step = max(1, int(np.sqrt(grey.size / SAMPLES)))
-    sample = grey[::step, ::step]
-    bottom, middle, top = (float(value) for value in np.percentile(sample, (1, 50, 99)))
-    low, high = float(grey.min()), float(grey.max())
+    sample = np.sort(grey[::step, ::step], axis=None)
+    bottom, middle, top = (float(sample[(sample.size - 1) * percent // 100]) for percent in (1, 50, 99))
+    low, high, _, _ = cv2.minMaxLoc(grey)
     if not (high > low or colours) or max(shape) < SMALLEST:
         return Heat([], shape)
     floor = max(CONTRAST_FLOOR * (top - bottom), RANGE_FLOOR * (high - low), LEAST_FLOOR)
@@ -289,7 +292,8 @@ def look_at(source: Source, rows: slice, columns: slice, look: Callable[[Grey], 
         columns: likewise.
         look: a network: local contrast to cells.
     """
-    cells = look(_local_contrast(_bordered(source.grey, rows, columns) - np.float32(source.middle), source.floor))
+    local = _local_contrast(_bordered(source.grey, rows, columns) - np.float32(source.middle), source.floor)
+    cells = look(_faded(local, rows, columns, source.grey.shape))
     planes = [np.asarray(_bordered(plane, rows, columns), np.uint8) for plane in source.colours]
     floor = max(source.floor, COLOUR_FLOOR)
     for rows, columns in _coloured(planes):
@@ -303,13 +307,29 @@ def look_at(source: Source, rows: slice, columns: slice, look: Callable[[Grey], 
     return cells
 
 
+def _faded(local: Grey, rows: slice, columns: slice, shape: tuple[int, ...]) -> Grey:
+    """The local contrast of a part of a frame, changed in place: less of it in the border."""
+    above, below, left, right = _beyond(rows, columns, shape)
+    for border in (local[:above], local[local.shape[0] - below :], local[:, :left], local[:, local.shape[1] - right :]):
+        border *= np.float32(BEYOND)
+    return local
+
+
 def _bordered(plane: NDArray[Any], rows: slice, columns: slice) -> NDArray[Any]:
     """A part of a frame with its border, which continues the frame's edge."""
-    height, width = plane.shape
-    top, bottom, left, right = rows.start - BORDER, rows.stop - BORDER, columns.start - BORDER, columns.stop - BORDER
-    inside = plane[max(top, 0) : bottom, max(left, 0) : right]
-    beyond = (max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0))
+    inside = plane[max(rows.start - BORDER, 0) : rows.stop - BORDER, max(columns.start - BORDER, 0) : columns.stop - BORDER]
+    beyond = _beyond(rows, columns, plane.shape)
     return cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE) if any(beyond) else inside
+
+
+def _beyond(rows: slice, columns: slice, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """How many rows and columns of a part lie above, below, left and right of the frame."""
+    return (
+        max(BORDER - rows.start, 0),
+        max(rows.stop - BORDER - shape[0], 0),
+        max(BORDER - columns.start, 0),
+        max(columns.stop - BORDER - shape[1], 0),
+    )
 
 
 def _coloured(colours: Sequence[Colour]) -> list[tuple[slice, slice]]:

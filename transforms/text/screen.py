@@ -87,7 +87,7 @@ def is_setting(text: str) -> bool:
 
 def is_ruler(line: OcrLine) -> bool:
     """The numbers of a ruler taken for one line: digits in equal steps, far apart."""
-    digits = [int(char) for char in line.text if char.isdigit()]
+    digits = [int(char) for char in line.text if char.isdecimal()]
     if len(digits) < 3 or len(digits) != len(line.text.replace(" ", "")):
         return False
     steps = {after - before for before, after in pairwise(digits)}

@@ -51,10 +51,10 @@ def test_text_beside_one_hot_pixel_stays() -> None:
     assert any(spot.peak > 0.5 for spot in sieved(heat(image)).spots())
 
 
-def test_half_of_what_metal_looks_like_is_left_out() -> None:
+def test_most_of_what_metal_looks_like_is_left_out() -> None:
     before = [heat(streaks(seed)) for seed in range(8)]
     assert all(seen.spots() for seen in before)
-    assert sum(len(sieved(seen).spots()) for seen in before) <= 0.6 * sum(len(seen.spots()) for seen in before)
+    assert sum(len(sieved(seen).spots()) for seen in before) <= 0.4 * sum(len(seen.spots()) for seen in before)
 
 
 def test_beside_text_nothing_is_left_out() -> None:
