@@ -146,7 +146,7 @@ def test_the_numbers_of_a_ruler_are_none_of_a_patient(detector: PiiDetector) -> 
 
 
 def test_raised_digits_are_judged_like_others(detector: PiiDetector) -> None:
-    assert detector.judge([OcrLine(0, Box(0, 0, 40, 20), "4.2 cm²", 0.9, "x")], NOTHING) == [None]
+    assert detector.judge([OcrLine(0, Box(0, 0, 40, 20), "4.2 cm²", 0.9, "x")], NOTHING) == (None,)
 
 
 def test_words_of_the_block_of_the_identity_belong_to_it(detector: PiiDetector) -> None:
