@@ -107,10 +107,10 @@ def native(*, text: bool, colour: bool = False, rows: int = 512, columns: int = 
     """Uncompressed frames."""
 
     def make(path: Path, size: int) -> None:
-        made = [frame(number, rows, columns, colour=colour, text=text).tobytes() for number in range(DISTINCT)]
-        count = max(1, size // len(made[0]))
+        count = max(1, size // (rows * columns * (3 if colour else 2)))
+        made = [frame(number, rows, columns, colour=colour, text=text).tobytes() for number in range(min(DISTINCT, count))]
         dataset = image(ExplicitVRLittleEndian, rows, columns, count, colour=colour)
-        write(path, dataset, "OW", count * len(made[0]), (made[number % DISTINCT] for number in range(count)))
+        write(path, dataset, "OW", count * len(made[0]), (made[number % len(made)] for number in range(count)))
 
     return make
 
