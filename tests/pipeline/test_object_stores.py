@@ -187,7 +187,7 @@ def test_lists_page_by_page(cloud: Emulated, monkeypatch: pytest.MonkeyPatch) ->
     names = sorted([*(f"{number}.dcm" for number in range(5)), *(f"{number}/x" for number in range(5)), "two//slashes"])
     for name in names:
         cloud.store.write_atomic(f"{root}/{name}", name.encode())
-    cloud.proxy.fail("reset")
+    cloud.proxy.fail("503", "reset")
     found = list(cloud.store.list_files(root))
     assert [source.uri for source in found] == [f"{root}/{name}" for name in names]
     assert [cloud.store.read_all(source.uri, 99, source.size, source.version) for source in found] == [name.encode() for name in names]

@@ -1,4 +1,4 @@
-"""Stands for a library that ends the process: reading a file with a marker below kills whoever reads it, whole or its header.
+"""Stands for a library that ends the process, or stays in it: reading a file with a marker below kills or keeps whoever reads it.
 
 Python imports this by itself in every process whose PYTHONPATH has this folder. The product knows nothing of it.
 """
@@ -6,10 +6,11 @@ Python imports this by itself in every process whose PYTHONPATH has this folder.
 import os
 import signal
 import sys
+import time
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 
-WHOLE, HEADER = b"POISON-OF-THE-TESTS", b"POISON-OF-HEADERS"
+WHOLE, HEADER, SLOW = b"POISON-OF-THE-TESTS", b"POISON-OF-HEADERS", b"SLOW-POISON"
 
 
 def die_if(poisoned):
@@ -20,6 +21,8 @@ def die_if(poisoned):
 def whole(read):
     def read_or_die(data, *rest):
         die_if(WHOLE in bytes(data))
+        if SLOW in bytes(data):
+            time.sleep(60)
         return read(data, *rest)
 
     return read_or_die
