@@ -57,7 +57,8 @@ def is_bars(levels: Levels) -> bool:
 
 def is_qr(levels: Levels) -> bool:
     """Whether OpenCV's detector locates the corners of a QR code at two sizes, in either polarity. At one size it takes wires for them."""
-    if _two_values(levels)[0] < TWO_VALUED:
+    # A square, or nearly, covers too little of a longer area: the detector is not asked.
+    if max(levels.shape) * COVERED > SQUARE * min(levels.shape) or _two_values(levels)[0] < TWO_VALUED:
         return False
     return any(_located(image) and _located(_doubled(image)) for image in (levels, 255 - levels))
 

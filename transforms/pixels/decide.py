@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from transforms.pixels.engines.base import Reading
-from transforms.pixels.geometry import Quad, common, overlap, share_covered, sides, union
+from transforms.pixels.geometry import Quad, common, intersection, overlap, share_covered, sides, union
 from transforms.types import Box
 
 MIN_CHARACTERS = 3
@@ -135,7 +135,9 @@ def _spans_others(item: Sighting, others: Sequence[Sighting]) -> bool:
     inside = [
         other.box
         for other in others
-        if other is not item and other.box.h <= LOWER * item.box.h and share_covered(other.box, [item.box]) >= INSIDE
+        if other is not item
+        and other.box.h <= LOWER * item.box.h
+        and intersection(other.box, item.box) >= INSIDE * other.box.w * other.box.h
     ]
     apart = any(overlap(one, other) < SAME_PLACE for at, one in enumerate(inside) for other in inside[:at])
     return apart and share_covered(item.box, inside) >= SAME_PLACE

@@ -200,7 +200,7 @@ def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
             whole.append(sighting)
             continue
         box = seen.continued(sighting.box)
-        for at, other in enumerate(places):
+        for at, other in enumerate(places if box != sighting.box else ()):
             if (
                 at != index
                 and intersection(box, other.box) > intersection(sighting.box, other.box)
