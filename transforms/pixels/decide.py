@@ -12,7 +12,7 @@ from transforms.types import Box
 MIN_CHARACTERS = 3
 WORD = 5
 SHORT_SCORE = 0.8
-AGREEMENT = ((0.6, 0.8, 1.5), (0.45, 0.9, 2.5))
+AGREEMENT = ((0.75, 0.7, 1.5), (0.6, 0.8, 1.5), (0.45, 0.9, 2.5))
 """Detection, support and length over height that are enough together."""
 AGREEMENT_IN_COMPANY = ((0.45, 0.75, 1.0),)
 READ_SUPPORT = 0.3
