@@ -15,6 +15,8 @@ SHORT_SCORE = 0.8
 AGREEMENT = ((0.75, 0.7, 1.5), (0.6, 0.8, 1.5), (0.45, 0.9, 2.5))
 """Detection, support and length over height that are enough together."""
 AGREEMENT_IN_COMPANY = ((0.45, 0.75, 1.0),)
+AGREEMENT_ON_MARKS = (0.65, 0.7, 2.0)
+"""Detection and support that are enough for a mark of so many heights at most: turned initials on lead markers do not read."""
 READ_SUPPORT = 0.3
 SURE_SUPPORT = 0.6
 DOUBT_SCORE = 0.7
@@ -69,13 +71,16 @@ def is_line(quad: Quad, level: int) -> bool:
 def is_agreed(sighting: Sighting, shape: tuple[int, int], *, in_company: bool = False) -> bool:
     """Whether both networks see a line of text: each was made from other images for another task, so they err on different tissue.
 
-    The longer a line is for its height, the less its shape arises otherwise; a single sign is too little to agree on and has to be read. So
-    has what is large for the frame (rows, columns): text is written small to leave room for the image.
+    The longer a line is for its height, the less its shape arises otherwise; on a single sign both have to be sure, or it has to be read.
+    So has what is large for the frame (rows, columns): text is written small to leave room for the image.
     """
     short = min(sighting.box.w, sighting.box.h)
     if short > max(LARGE_SHARE * min(shape), THICKEST):
         return False
     aspect = max(sighting.box.w, sighting.box.h) / short
+    detected, supported, longest = AGREEMENT_ON_MARKS
+    if aspect <= longest and sighting.detection >= detected and sighting.support >= supported:
+        return True
     enough = AGREEMENT_IN_COMPANY if in_company else AGREEMENT
     return any(sighting.detection >= detection and sighting.support >= support and aspect >= least for detection, support, least in enough)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from transforms.pixels.decide import Sighting, merged
+from transforms.pixels.decide import Sighting, is_agreed, merged
 from transforms.types import Box
 
 
@@ -26,3 +26,14 @@ def test_of_one_line_at_two_scales_the_closer_box_counts_across(wider: Box, turn
 def test_what_may_hold_more_than_the_closer_line_is_covered(wider: Box) -> None:
     covered = merged([seen(Box(105, 219, 181, 36)), seen(wider)])
     assert any(item.box.y <= wider.y and item.box.y + item.box.h >= wider.y + wider.h for item in covered)
+
+
+def test_a_short_mark_needs_no_reading_where_both_networks_are_sure() -> None:
+    def agreed(width: int, detection: float, support: float) -> bool:
+        box = Box(675, 51, width, 58)
+        return is_agreed(Sighting(box, (box,), detection, support), (800, 800))
+
+    assert agreed(71, 0.7, 0.75)
+    assert not agreed(71, 0.6, 0.75)
+    assert not agreed(71, 0.7, 0.65)
+    assert not agreed(300, 0.7, 0.75)  # a line reads
