@@ -31,8 +31,6 @@ SEEN_SHARE = 0.7
 CELL = 8
 NEIGHBOURHOOD = 31
 BORDER = 16
-BEYOND = 0.5
-"""Share of its contrast with which the edge of a frame goes on in the border: noise that goes on looks like letters."""
 MIN_SIDE = 64
 CONTEXT = 64
 STRIP_PIXELS = 1 << 20
@@ -292,8 +290,7 @@ def look_at(source: Source, rows: slice, columns: slice, look: Callable[[Grey], 
         columns: likewise.
         look: a network: local contrast to cells.
     """
-    local = _local_contrast(_bordered(source.grey, rows, columns) - np.float32(source.middle), source.floor)
-    cells = look(_faded(local, rows, columns, source.grey.shape))
+    cells = look(_local_contrast(_bordered(source.grey, rows, columns) - np.float32(source.middle), source.floor))
     planes = [np.asarray(_bordered(plane, rows, columns), np.uint8) for plane in source.colours]
     floor = max(source.floor, COLOUR_FLOOR)
     for rows, columns in _coloured(planes):
@@ -307,29 +304,13 @@ def look_at(source: Source, rows: slice, columns: slice, look: Callable[[Grey], 
     return cells
 
 
-def _faded(local: Grey, rows: slice, columns: slice, shape: tuple[int, ...]) -> Grey:
-    """The local contrast of a part of a frame, changed in place: less of it in the border."""
-    above, below, left, right = _beyond(rows, columns, shape)
-    for border in (local[:above], local[local.shape[0] - below :], local[:, :left], local[:, local.shape[1] - right :]):
-        border *= np.float32(BEYOND)
-    return local
-
-
 def _bordered(plane: NDArray[Any], rows: slice, columns: slice) -> NDArray[Any]:
     """A part of a frame with its border, which continues the frame's edge."""
-    inside = plane[max(rows.start - BORDER, 0) : rows.stop - BORDER, max(columns.start - BORDER, 0) : columns.stop - BORDER]
-    beyond = _beyond(rows, columns, plane.shape)
+    height, width = plane.shape
+    top, bottom, left, right = rows.start - BORDER, rows.stop - BORDER, columns.start - BORDER, columns.stop - BORDER
+    inside = plane[max(top, 0) : bottom, max(left, 0) : right]
+    beyond = (max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0))
     return cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE) if any(beyond) else inside
-
-
-def _beyond(rows: slice, columns: slice, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """How many rows and columns of a part lie above, below, left and right of the frame."""
-    return (
-        max(BORDER - rows.start, 0),
-        max(rows.stop - BORDER - shape[0], 0),
-        max(BORDER - columns.start, 0),
-        max(columns.stop - BORDER - shape[1], 0),
-    )
 
 
 def _coloured(colours: Sequence[Colour]) -> list[tuple[slice, slice]]:
