@@ -7,6 +7,7 @@ as if the frame were alone, so that one slice with other text among hundreds is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,6 +34,8 @@ NEWS = 0.25
 """Share of the pixels of a cell that may differ where there was no text: thin letters that come to be there cover more."""
 RIM = 2
 MAX_PLACES = 100
+STALE = 8
+"""Frames after which a place without text that did not come again is forgotten: on what moves, each frame teaches new ones."""
 AROUND = 2 * CELL
 """Pixels around a line, at least, in which `Heat.without` may hide what comes to stand there; or the height of a line."""
 COLD, WARM, SURE = 0.3, 0.5, 0.7
@@ -76,10 +79,11 @@ class Place:
         content = np.ascontiguousarray(_content(grey, self.box))
         if self.contrast == 0 or not self.ink.any():
             return bool(np.array_equal(content, self.content))
-        alike = cv2.absdiff(content, self.content) <= np.float32(TOLERANCE * self.contrast)
+        changed = cv2.compare(cv2.absdiff(content, self.content), (TOLERANCE * self.contrast,), cv2.CMP_GT)
         if self.sighting is None:
             # By cells, not on the whole: a short line is little of a large place.
-            return bool(cv2.blur((~alike).astype(np.float32), (CELL, CELL)).max() <= NEWS)
+            return bool(cv2.blur(changed, (CELL, CELL)).max() <= math.ceil(255 * NEWS))
+        alike = changed == 0
         count = np.count_nonzero(self.ink)
         if count == self.ink.size:
             return False
@@ -178,6 +182,7 @@ class Memory:
 
     def _present(self, grey: Grey) -> list[Place]:
         """The places that a frame shows; those without text only together with the lines that were known in them."""
+        self._places = [place for place in self._places if place.sighting or place.times > 1 or self.frames <= place.first + STALE]
         alike = [place for place in self._places if place.on(grey)]
         return [place for place in alike if all(any(line is other for other in alike) for line in place.beside)]
 
@@ -197,18 +202,20 @@ class Memory:
 
 def _put_back(rest: Heat, warmth: Heat, lines: Sequence[Place]) -> None:
     """Close around known lines, where their own warmth was taken out of ``rest``: what was not warm there when they were learned."""
-    known = Heat([np.zeros_like(cells) for cells in warmth.levels], warmth.shape)
-    for line in lines:
+    known = Heat([np.full_like(cells, -1) for cells in warmth.levels], warmth.shape)
+    arounds = [line.around(warmth.shape) for line in lines]
+    for line, around in zip(lines, arounds, strict=True):
         for level, cells in enumerate(line.cells):
-            place = known.cells(level, line.around(warmth.shape))
+            place = known.cells(level, around)
             np.maximum(place, cells, out=place)
-    for line in lines:
-        around = line.around(warmth.shape)
-        for level in range(len(warmth.levels)):
-            now = warmth.cells(level, around)
-            new = (now >= WARM) & (known.cells(level, around) < COLD)
-            if np.count_nonzero(new & (now >= SURE)) >= NEW_CELLS:
-                rest.cells(level, around)[new] = now[new]
+    new = [np.where((now >= WARM) & (then >= 0) & (then < COLD), now, 0) for now, then in zip(warmth.levels, known.levels, strict=True)]
+    came = Heat(new, warmth.shape)
+    for level, cells in enumerate(new):
+        if np.count_nonzero(cells >= SURE) >= NEW_CELLS:
+            for around in arounds:
+                here = came.cells(level, around)
+                if np.count_nonzero(here >= SURE) >= NEW_CELLS:
+                    np.copyto(rest.cells(level, around), here, where=here > 0)
 
 
 def _content(grey: Grey, box: Box) -> NDArray[Any]:

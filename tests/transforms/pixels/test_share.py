@@ -160,6 +160,19 @@ def test_a_place_without_other_text_says_nothing_when_the_line_in_it_is_no_longe
     assert memory._present(grey) == []
 
 
+def test_a_place_without_text_that_does_not_come_again_is_forgotten() -> None:
+    memory, grey = share.Memory(), np.zeros((64, 64), np.float32)
+    grey[20:30, 10:50:3] = 100
+    nothing = Heat([], (64, 64))
+    line = Box(8, 18, 44, 14)
+    memory._learn(grey, line, Sighting(line, (line,), 0.8, 0.9, read=line), 0, nothing)
+    memory._learn(grey, Box(0, 8, 64, 40), None, 0, nothing)
+    memory.frames = share.STALE
+    assert len(memory._present(grey)) == 2
+    memory.frames += 1
+    assert [place.box for place in memory._present(grey)] == [line]
+
+
 def test_text_drawn_over_a_known_line_is_looked_at_again() -> None:
     grey = np.random.default_rng(3).normal(40, 10, (60, 200)).astype(np.float32)
     glyphs = [np.zeros(grey.shape, np.uint8) for _ in range(2)]
