@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from transforms.pixels.engines.base import Reading
-from transforms.pixels.geometry import Quad, common, intersection, overlap, share_covered, sides, union
+from transforms.pixels.geometry import Quad, common, intersection, overlap, share_covered, sides, transposed, union
 from transforms.types import Box
 
 MIN_CHARACTERS = 3
@@ -173,13 +173,8 @@ def _tighter(one: Sighting, other: Sighting) -> Box | None:
     tight, loose = sorted((one.box, other.box), key=lambda box: min(box.w, box.h))
     if (tight.w >= tight.h) != (loose.w >= loose.h):
         return None
-    own, wide = (tight, loose) if tight.w >= tight.h else (_turned(tight), _turned(loose))
+    own, wide = (tight, loose) if tight.w >= tight.h else (transposed(tight), transposed(loose))
     above, below = own.y - wide.y, wide.y + wide.h - own.y - own.h
     ends = max(own.x - wide.x, 0) + max(wide.x + wide.w - own.x - own.w, 0)
     is_same = min(above, below) >= 0 and max(above, below) <= MARGINS * own.h and ends <= wide.h and common(own, wide) is not None
     return tight if is_same else None
-
-
-def _turned(box: Box) -> Box:
-    """Rows and columns exchanged."""
-    return Box(box.y, box.x, box.h, box.w)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.pixels.decide import Sighting
-from transforms.pixels.geometry import common, grown, union
+from transforms.pixels.geometry import common, grown, transposed, union
 from transforms.pixels.views import Picture
 from transforms.types import Box
 
@@ -49,7 +49,7 @@ def _fit(picture: Picture, box: Box, item: Sighting) -> Box:
     if len(item.pieces) > 1 or core is None or max(box.w, box.h) < LINE * min(box.w, box.h):
         return fit
     if box.h > box.w:
-        inner = Box(inner.y, inner.x, inner.h, inner.w)
+        inner = transposed(inner)
     if core == box and inner.y > 0 and inner.y + inner.h < min(box.w, box.h):
         return fit  # even ground above and below is all there is to cut
     # Strokes at the edge of the box are told by what is beside it.
@@ -59,7 +59,7 @@ def _fit(picture: Picture, box: Box, item: Sighting) -> Box:
         line = along_line(layers, box.h, core.x - wide.x, core.x + core.w - wide.x)
     else:
         line = along_line(layers.transpose(1, 0, 2), box.w, core.y - wide.y, core.y + core.h - wide.y)
-        line = Box(line.y, line.x, line.h, line.w)
+        line = transposed(line)
     return common(fit, Box(wide.x + line.x, wide.y + line.y, line.w, line.h)) or fit
 
 

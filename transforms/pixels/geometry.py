@@ -69,6 +69,16 @@ def overlap(one: Box, other: Box) -> float:
     return intersection(one, other) / max(min(one.w * one.h, other.w * other.h), 1)
 
 
+def rows_shared(one: Box, other: Box) -> float:
+    """Shared rows over the height of the lower box: 1 for two boxes side by side; negative for rows between them."""
+    return (min(one.y + one.h, other.y + other.h) - max(one.y, other.y)) / max(min(one.h, other.h), 1)
+
+
+def transposed(box: Box) -> Box:
+    """``box`` with rows and columns exchanged."""
+    return Box(box.y, box.x, box.h, box.w)
+
+
 def union(one: Box, other: Box) -> Box:
     """The smallest box that holds both."""
     left, top = min(one.x, other.x), min(one.y, other.y)

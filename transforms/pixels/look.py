@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from transforms.pixels.codes import find_codes
 from transforms.pixels.decide import READ_SUPPORT, Sighting, is_agreed, is_line, is_text, merged
 from transforms.pixels.engines.base import Image, Reading, TextEngine
-from transforms.pixels.geometry import bounding, grown, intersection, pieces, share_covered, union
+from transforms.pixels.geometry import bounding, grown, intersection, pieces, rows_shared, share_covered, transposed, union
 from transforms.pixels.read_on import read_on
 from transforms.pixels.reread import read_in_doubt, reread, trimmed
 from transforms.pixels.rulers import without_rulers
@@ -44,6 +44,8 @@ EDGE = 1
 KNOWN = 0.9
 COMPANY = 2
 EXPLAINED = 0.5
+IN_THE_WAY = 0.25
+"""Of its rows a line shares with another that ends it, at least: less is the margin of a line above or below."""
 
 Place = tuple[Box, int]
 """A box to look at, and the level of triage that says at which size."""
@@ -214,9 +216,8 @@ def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
 def _in_line(own: Box, longer: Box, other: Box) -> bool:
     """Whether ``other`` stands in the way of ``own`` along its length. A line above or below, whose margin reaches into it, does not."""
     if longer.h != own.h:
-        own, other = Box(own.y, own.x, own.h, own.w), Box(other.y, other.x, other.h, other.w)
-    shared = min(own.y + own.h, other.y + other.h) - max(own.y, other.y)
-    return 4 * shared >= min(own.h, other.h)
+        own, other = transposed(own), transposed(other)
+    return rows_shared(own, other) >= IN_THE_WAY
 
 
 def _up_to(own: Box, longer: Box, other: Box) -> Box:
@@ -228,8 +229,7 @@ def _up_to(own: Box, longer: Box, other: Box) -> Box:
         else:
             start = max(start, min(own.x, other.x + other.w))
         return Box(start, own.y, end - start, own.h)
-    turned = _up_to(Box(own.y, own.x, own.h, own.w), Box(longer.y, longer.x, longer.h, longer.w), Box(other.y, other.x, other.h, other.w))
-    return Box(turned.y, turned.x, turned.h, turned.w)
+    return transposed(_up_to(transposed(own), transposed(longer), transposed(other)))
 
 
 def crop(image: Image, quad: NDArray[np.float32]) -> Image:

@@ -14,7 +14,7 @@ import numpy as np
 from transforms.pixels.decide import SIMPLE_SHAPES, Sighting
 from transforms.pixels.engines.base import Reading, TextEngine
 from transforms.pixels.fit import STROKE, all_strokes, layers_of
-from transforms.pixels.geometry import grown
+from transforms.pixels.geometry import grown, rows_shared
 from transforms.pixels.reread import characters
 from transforms.pixels.views import Picture
 from transforms.types import Box
@@ -28,6 +28,8 @@ RIM = 2
 SCALE = 2.0
 MIN_SCORE = 0.7
 LEAST_SIGNS = 2
+SAME_ROW = 0.5
+"""Share of its rows by which another line stands beside a line."""
 SIGN = 0.6
 """Width of a sign over the height of a box."""
 INK = 0.2
@@ -83,17 +85,13 @@ def _beyond(picture: Picture, lines: Sequence[Box], index: int, side: int) -> Bo
     own = lines[index]
     start, end = (own.x - REACH * own.h, own.x) if side < 0 else (own.x + own.w, own.x + own.w + REACH * own.h)
     start, end = max(start, 0), min(end, picture.shape[1])
-    for other in (box for at, box in enumerate(lines) if at != index and _share_a_row(box, own)):
+    for other in (box for at, box in enumerate(lines) if at != index and rows_shared(box, own) >= SAME_ROW):
         if side < 0 and other.x < own.x:
             start = max(start, min(other.x + other.w, own.x))
         elif side > 0 and other.x + other.w > own.x + own.w:
             end = min(end, max(other.x, own.x + own.w))
     beyond = Box(start, own.y, end - start, own.h)
     return beyond if beyond.w >= own.h / 2 and _has_strokes(picture, own, beyond) else None
-
-
-def _share_a_row(one: Box, other: Box) -> bool:
-    return 2 * (min(one.y + one.h, other.y + other.h) - max(one.y, other.y)) >= min(one.h, other.h)
 
 
 def _has_strokes(picture: Picture, own: Box, beyond: Box) -> bool:
