@@ -34,8 +34,9 @@ SIGN = 0.6
 """Width of a sign over the height of a box."""
 INK = 0.2
 """Share of the contrast of a line's strongest strokes that strokes behind its end have at least."""
-LETTERS = 0.12
-"""Pixels of strokes that count as text, as a share of the square of the height of a line: one letter has as many, and two are asked."""
+LETTER = 0.06
+"""Pixels of strokes that count as text, as a share of the square of the height of a line: a letter has twice as many, and loses some on
+anatomy of its brightness."""
 
 
 def read_on(engine: TextEngine, picture: Picture, found: Sequence[Sighting], known: Sequence[Box] = ()) -> list[Sighting]:
@@ -106,4 +107,4 @@ def _has_strokes(picture: Picture, own: Box, beyond: Box) -> bool:
     middle = standing[own.h // 4 : own.h - own.h // 4]
     line, rest = (middle[:, beyond.w :], middle[:, : beyond.w]) if beyond.x < own.x else (middle[:, :near], middle[:, near:])
     least = max(INK * float(np.percentile(line, 97)), 1e-6)
-    return bool(np.count_nonzero(rest >= least) >= LETTERS * own.h * own.h)
+    return bool(np.count_nonzero(rest >= least) >= LETTER * own.h * own.h)
