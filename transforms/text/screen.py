@@ -37,6 +37,10 @@ _LABEL = re.compile(rf"\W*(?:(?:{_WHOSE})?[\s._/'-]*(?:{_WHAT}))(?:\s*/\s*(?:id|
 _LABELLED = re.compile(
     rf"\W*(?:(?:{_WHOSE})?[\s._/'-]*(?:{_WHAT})|ref)(?:\s*/\s*(?:id|no|nr|name))?[\s.]*[:#=]+\s*(?=[^\s:#=])\S.*", re.IGNORECASE
 )
+_BORN = re.compile(r"\W*(?:geb(?:oren)?|born|dob|d\.o\.b|naissance|nac(?:imiento)?)[\s.]*\(?\d", re.IGNORECASE)
+"""``geb. 1955``: what follows is a date of birth, however little of it was read."""
+_DYNAMIC_RANGE = re.compile(r"\W*DR\W{1,3}\d{1,3}\s?(?:dB)?\W*", re.IGNORECASE)
+"""``DR: 50`` of an ultrasound: no doctor is called so."""
 _INSTITUTION = re.compile(r"\W*(?:hospital|clinic|klinik|hopital|institution)\W*", re.IGNORECASE)
 _TITLE = re.compile(r"\W*(?:dr|prof|mr|mrs|ms|herr|frau|mme|sra?|md)\W*", re.IGNORECASE)
 
@@ -65,7 +69,9 @@ def is_label(text: str) -> bool:
 
 def is_labelled(text: str) -> bool:
     """A label with its value on one line: whatever the value is, ``Op: 00``."""
-    return _LABELLED.fullmatch(fold(text).translate(_LETTERS)) is not None
+    if _DYNAMIC_RANGE.fullmatch(text):
+        return False
+    return _BORN.match(text) is not None or _LABELLED.fullmatch(fold(text).translate(_LETTERS)) is not None
 
 
 def is_institution(text: str) -> bool:

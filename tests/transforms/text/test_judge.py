@@ -119,13 +119,17 @@ def test_frames_and_far_lines_do_not_mix(detector: PiiDetector) -> None:
         "Tat (211) 51",
         "Dr.",
         "Pat: Space",
+        "geb.1955/0",
+        "DOB19",
     ],
 )
 def test_what_ocr_leaves_of_an_identity_is_sensitive(detector: PiiDetector, text: str) -> None:
     assert detector.judge([line(text)], NOTHING)[0] is not None
 
 
-@pytest.mark.parametrize("text", ["CBT: 35 mm", "MLD 7.5", "DAP 753 dGycm2", "W6030L44", "TA 02:28", "SL 5.0", "3/3/4", "127/128"])
+@pytest.mark.parametrize(
+    "text", ["CBT: 35 mm", "MLD 7.5", "DAP 753 dGycm2", "W6030L44", "TA 02:28", "SL 5.0", "3/3/4", "127/128", "DR:50", "DR: 60 dB"]
+)
 def test_values_with_units_are_settings(detector: PiiDetector, text: str) -> None:
     assert detector.judge([line(text)], NOTHING) == (None,)
 
