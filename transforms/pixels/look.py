@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.pixels.codes import find_codes
-from transforms.pixels.decide import READ_SUPPORT, Sighting, is_agreed, is_line, is_text, merged
+from transforms.pixels.decide import MIN_CHARACTERS, READ_SUPPORT, Sighting, is_agreed, is_line, is_text, merged
 from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, rows_shared, share_covered, transposed, union
 from transforms.pixels.read_on import read_on
-from transforms.pixels.reread import read_in_doubt, reread, trimmed
+from transforms.pixels.reread import characters, read_in_doubt, reread, trimmed
 from transforms.pixels.rulers import without_rulers
 from transforms.pixels.sheet import assign, lay_out
 from transforms.pixels.sieve import sieved
@@ -36,6 +36,7 @@ LINE_CELLS = 6
 LINE_FILL = 0.6
 TURNED = 1.5
 TURN_SUPPORT = 0.6
+ALONE_SUPPORT = 0.5
 UPRIGHT = 0.7
 """Score of a reading as it stands from which a region is not turned: signs of simple shapes, which are text or not by other evidence."""
 SECOND_SCALE = 2.0
@@ -139,7 +140,12 @@ class Look:
                 best = sighting.read_as(max([reading, *self._engine.read(_turned(content))], key=_weight))
             if sure or is_text(best, self._min_score):
                 kept.append(best)
-        return kept
+        return [] if known == 0 and not any(certain) and _is_chance(kept) else kept
+
+
+def _is_chance(alone: Sequence[Sighting]) -> bool:
+    """Whether all that was found on a frame is a sign or two where triage doubts: streaks that cross read as ``X``."""
+    return len(alone) == 1 and characters(alone[0].text) < MIN_CHARACTERS and alone[0].support < ALONE_SUPPORT
 
 
 def _turned(content: Image) -> list[Image]:
