@@ -75,6 +75,8 @@ class Look:
             missed = [spot for spot in seen.without(boxes).spots(SURE) if spot.sure >= SURE_CELLS and spot.fill >= FILLED]
             more = self._detect(picture, seen, _tiles(missed, picture.shape), SECOND_SCALE, style, boxes)
             found = completed([*found, *more], seen) if more else found
+        if not known and _is_chance(found):
+            found = []
         found = trimmed(self._engine, picture, without_rulers(self._engine, picture, found))
         found = read_on(self._engine, picture, reread(self._engine, picture, found) if self.reads else found, known)
         boxes = [box for item in found for box in item.pieces]
@@ -140,11 +142,11 @@ class Look:
                 best = sighting.read_as(max([reading, *self._engine.read(_turned(content))], key=_weight))
             if sure or is_text(best, self._min_score):
                 kept.append(best)
-        return [] if known == 0 and not any(certain) and _is_chance(kept) else kept
+        return kept
 
 
 def _is_chance(alone: Sequence[Sighting]) -> bool:
-    """Whether all that was found on a frame is a sign or two where triage doubts: streaks that cross read as ``X``."""
+    """Whether all that stands on a frame is a sign or two where triage doubts: streaks that cross read as ``X``."""
     return len(alone) == 1 and characters(alone[0].text) < MIN_CHARACTERS and alone[0].support < ALONE_SUPPORT
 
 
