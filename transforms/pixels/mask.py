@@ -19,6 +19,8 @@ RING = 4
 """Pixels around a box whose median is its background."""
 INPAINT_MARGIN = 16
 INPAINT_RADIUS = 3
+INPAINT_SPAN = 65535.0
+"""What lies around a box spans as many levels while it is continued: the method's arithmetic adds up to two of them."""
 _LUMINANCE = (0.299, 0.587, 0.114)
 
 
@@ -44,6 +46,8 @@ def mask_frame(stored: Array, boxes: Sequence[Box], info: PixelInfo, fill: Fill,
             masked[inside] = _value(stored, inside, hidden, info, fill, space)
     if fill == "inpaint" and space != PALETTE and hidden.any() and not hidden.all():
         _inpaint(masked, boxes, hidden, info)
+        if info.subsampled:  # pixels share their chrominance in pairs, and boxes cover whole pairs
+            masked[:, 1::2, 1:] = np.where(hidden[:, 1::2, None], masked[:, ::2, 1:], masked[:, 1::2, 1:])
     return masked
 
 
@@ -126,22 +130,24 @@ def _brightness(value: Any, info: PixelInfo, space: str) -> float:
 
 
 def _inpaint(masked: Array, boxes: Sequence[Box], hidden: NDArray[np.bool_], info: PixelInfo) -> None:
-    """Telea's method, box by box in a window around it, sample by sample in 32-bit floating point; in place."""
-    low, high = (-np.inf, np.inf) if info.is_float else info.value_range
+    """Telea's method, box by box in a window around it, sample by sample; in place. Values stay within the range of the window's others."""
     for box in boxes:
         rows, columns = slices(box, info.shape)
         window = (
             slice(max(rows.start - INPAINT_MARGIN, 0), rows.stop + INPAINT_MARGIN),
             slice(max(columns.start - INPAINT_MARGIN, 0), columns.stop + INPAINT_MARGIN),
         )
-        where = hidden[window]
-        if where.all():
-            continue
-        patch = masked[window]
+        where, patch = hidden[window], masked[window]
         layers = patch.reshape(*patch.shape[:2], -1)
         for sample in range(layers.shape[2]):
-            layer = np.ascontiguousarray(layers[..., sample], np.float32)
-            filled = cv2.inpaint(layer, where.astype(np.uint8), INPAINT_RADIUS, cv2.INPAINT_TELEA)
-            values = np.clip(filled if info.is_float else np.rint(filled), low, high)
-            layers[..., sample] = np.where(where, values.astype(masked.dtype), layers[..., sample])
+            layer = layers[..., sample].astype(np.float64)
+            unknown = where | ~np.isfinite(layer)
+            low, high = (layer[~unknown].min(), layer[~unknown].max()) if not unknown.all() else (0.0, 0.0)
+            if low == high:
+                continue  # the background, which is there already
+            levels = np.where(unknown, 0, (layer - low) * (INPAINT_SPAN / (high - low))).astype(np.float32)
+            filled = cv2.inpaint(levels, unknown.astype(np.uint8), INPAINT_RADIUS, cv2.INPAINT_TELEA)
+            values = np.clip(filled, 0, INPAINT_SPAN) * ((high - low) / INPAINT_SPAN) + low
+            values = (values if info.is_float else np.rint(values)).astype(masked.dtype)
+            layers[..., sample] = np.where(where, values, layers[..., sample])
         masked[window] = layers.reshape(patch.shape)

@@ -213,6 +213,29 @@ def test_inpainting_shows_nothing_of_what_was_there() -> None:
     assert np.abs(results[0].astype(int) - plain[0]).max() < 30
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_inpainting_knows_no_grey_levels(dtype: Any, scale: float) -> None:
+    """Values of SUV, ADC or probability: what is filled in lies between what is around it, and goes on with it."""
+    plain = (np.tile(np.linspace(0.2, 0.9, 64), (1, 48, 1)) * scale).astype(dtype)
+    ds = instance(np.zeros(plain.shape, np.uint8), BitsAllocated=plain.itemsize * 8)
+    del ds.PixelData
+    setattr(ds, "FloatPixelData" if dtype is np.float32 else "DoubleFloatPixelData", plain.tobytes())
+    before, after, _ = hide(ds, 0, Box(18, 18, 25, 12), "inpaint")
+    assert np.abs(after - before).max() < 0.12 * scale
+    assert after.min() == before.min()
+    assert after.max() == before.max()
+
+
+def test_inpainting_keeps_pairs_of_pixels_together() -> None:
+    pairs = np.random.default_rng(6).integers(60, 200, (1, 24, 32, 2), np.uint8)
+    ds = instance(pairs, "YBR_FULL_422", SamplesPerPixel=3, PlanarConfiguration=0, Columns=32)
+    before, after, method = hide(ds, 0, Box(5, 5, 12, 9), "inpaint")
+    assert method == "native"
+    assert not np.array_equal(before, after)
+    assert np.array_equal(after[:, ::2, 1:], after[:, 1::2, 1:])
+
+
 def test_contrast_is_far_from_its_surroundings() -> None:
     for level, expected in ((20, 255), (230, 0)):
         assert hide(instance(np.full((1, 9, 11), level, np.uint8)), 0, BOX, "contrast")[1][3, 4] == expected
