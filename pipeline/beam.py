@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, PipelineOptions, StandardOptions
@@ -75,7 +77,7 @@ def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions, pool
     workers = pipeline_options.view_as(DirectOptions).direct_num_workers
     least = SLICES_OF_A_CLUSTER if not local else SLICES_PER_WORKER * workers if workers > 1 else 1
     with beam.Pipeline(runner=runner, options=pipeline_options) as root:
-        build(root, job, shards, least, through_files=local)
+        build(root, job, shards, least, (workers or os.cpu_count() or 1) if local else 0)
     staged = pipeline_options.view_as(GoogleCloudOptions).template_location
     if staged or pipeline_options.view_as(StandardOptions).no_wait_until_finish:
         return None
@@ -85,7 +87,7 @@ def run(job: Job, shards: Sequence[str], pipeline_options: PipelineOptions, pool
         return Tally()
 
 
-def build(root: beam.Pipeline, job: Job, shards: Sequence[str], least: int, *, through_files: bool) -> None:
+def build(root: beam.Pipeline, job: Job, shards: Sequence[str], least: int, local: int = 0) -> None:
     """The way of an instance; see the diagram in the README.
 
     Args:
@@ -93,7 +95,7 @@ def build(root: beam.Pipeline, job: Job, shards: Sequence[str], least: int, *, t
         job: references only.
         shards: of the work list.
         least: into so many parts they are cut, or more.
-        through_files: the runner holds in memory what it shuffles: give it places in files instead.
+        local: processes of Beam's local runner, which holds in memory what it shuffles: it is given places in files instead. 0: a cluster.
     """
     items = (
         root
@@ -112,12 +114,13 @@ def build(root: beam.Pipeline, job: Job, shards: Sequence[str], least: int, *, t
         evaluate = beam.ParDo(SaveConditionsDoFn(job.open)).with_outputs(OUTCOMES, main="headers")
         headers = opened.opened | "EvaluateSaveConditions" >> evaluate
     keyed = (headers.headers, items[FINISHED])
-    if through_files:
+    if local:
         series = keyed | "GroupBySeries" >> spill.GroupBySeries(job.store, shards)
     else:
         series = keyed | "JoinFinished" >> beam.Flatten() | "GroupBySeries" >> beam.GroupByKey()
     decided = series | "DecideSeries" >> beam.ParDo(DecideSeriesDoFn(job.open)).with_outputs(OUTCOMES, main="chunks")
-    chunks = decided.chunks | "SpreadChunks" >> (spill.SpreadChunks(job.store, shards) if through_files else beam.Reshuffle())
+    turns = Path(job.progress, "turns") if job.progress and local > 1 else None
+    chunks = decided.chunks | "SpreadChunks" >> (spill.SpreadChunks(job.store, shards, local, turns) if local else beam.Reshuffle())
     saved = (chunks | "CleanApart" >> beam.ParDo(CleanApartDoFn(job.open_apart))) if job.apart else _clean(chunks, job)
     # One writer per branch rather than one after a Flatten: each stays fused with what feeds it, so that rows are written as files are.
     branches |= {"Unevaluated": headers[OUTCOMES], "Filtered": decided[OUTCOMES], "Saved": saved}

@@ -50,6 +50,7 @@ class HeaderJob:
 
     store: Store
     apart: bool = False
+    progress: str | None = None
 
     def open(self) -> HeaderWorker:
         return HeaderWorker()

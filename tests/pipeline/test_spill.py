@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import apache_beam as beam
@@ -68,14 +69,32 @@ def test_series_are_whole_whatever_they_are_joined_of(tmp_path: Path) -> None:
     assert len(list((tmp_path / "work").glob("spilled-*.jsonl"))) > 5
 
 
-def test_chunks_come_back_as_they_were(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("workers", "turns"), [(1, None), (3, None), (3, "turns")])
+def test_chunks_come_back_as_they_were(tmp_path: Path, workers: int, turns: str | None) -> None:
     of_one = [header(7 * number, None if number else "saved") for number in range(90)]
     made = [
         *chunks(of_one, decide(of_one, "any"), LimitsPolicy()),
         Chunk("key", (header(1),), decide([], "all"), frozenset({"1.2", "1.3"})),
     ]
     with beam.Pipeline(options=LOCAL) as pipeline:
-        assert_that(pipeline | beam.Create(made) | spill.SpreadChunks(Store(), shards(tmp_path)), equal_to(made))
+        spread = spill.SpreadChunks(Store(), shards(tmp_path), workers, tmp_path / turns if turns else None)
+        assert_that(pipeline | beam.Create(made, reshuffle=False) | spread, equal_to(made))
+    assert not turns or (tmp_path / turns).stat().st_size == len(made)
+
+
+def test_a_worker_that_is_slow_leaves_chunks_to_the_others_and_has_begun_with_the_largest(tmp_path: Path) -> None:
+    made = [Chunk(str(number), (replace(header(1), pixel_bytes=number % 7),), decide([], "all"), frozenset()) for number in range(20)]
+    spill_chunks = spill._SpillChunks(Store(), str(tmp_path), 2)
+    spill_chunks.start_bundle()
+    told = [found for chunk in made for found in spill_chunks.process(chunk)] + [found.value for found in spill_chunks.finish_bundle()]
+    slow, quick = (
+        spill._TakeChunks(Store(), 2, tmp_path / "turns").process((worker, [files for to, files in told if to == worker]))
+        for worker in range(2)
+    )
+    begun = [next(slow), next(quick), *quick]
+    assert sorted(int(chunk.key) for chunk in begun) == list(range(20))
+    assert [chunk.headers[0].pixel_bytes for chunk in begun] == sorted((number % 7 for number in range(20)), reverse=True)
+    assert not list(slow)
 
 
 def test_a_file_that_was_cut_stops_the_job(tmp_path: Path) -> None:
