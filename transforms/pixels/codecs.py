@@ -95,7 +95,7 @@ def quick_rgb(data: bytes, info: PixelInfo, stream: StreamInfo | None) -> NDArra
 
     Its rounding differs from `decode` by a few levels where chrominance is subsampled: good for looking, not for writing.
     """
-    if stream is None or info.transfer_syntax != JPEGBaseline8Bit or stream.components != 3 or stream.scan_end:
+    if stream is None or info.transfer_syntax != JPEGBaseline8Bit or stream.components != 3 or stream.scan_end or stream.costly:
         return None
     if not stream.jfif and stream.adobe is None and stream.component_ids != (1, 2, 3):
         return None

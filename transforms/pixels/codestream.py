@@ -13,8 +13,12 @@ from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTr
 
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
+_ONE_PASS = {0xC0, 0xC1, 0xC3, 0xF7}
+"""Processes that go over each sample once. Each scan of a progressive one goes over the whole image, and an empty scan takes 30 bytes."""
 _SOI, _EOI, _SOS, _DNL, _APP0, _APP14 = 0xD8, 0xD9, 0xDA, 0xDC, 0xE0, 0xEE
 _MAX_TILES = 65_535
+_MIN_PRECINCT = 4
+"""Exponent of the sides of JPEG 2000 precincts; writers use 7 or 8. A decoder makes 2 kB for each before it reads what is in it."""
 RLE_HEADER = 64
 RLE_SEGMENTS = 15
 
@@ -37,6 +41,7 @@ class StreamInfo:
         adobe: the colour transform that an Adobe segment states, None without one.
         mct: JPEG 2000 with a multiple component transform, which the decoder undoes.
         reversible: JPEG 2000 with the 5-3 wavelet.
+        costly: decoding may take far more time or memory than its bytes and its size let expect.
         scan_end: position of a wrong Ss/Se pair of a sequential scan that must be repaired, 0 if none (see `repaired`).
     """
 
@@ -52,6 +57,7 @@ class StreamInfo:
     adobe: int | None = None
     mct: bool = False
     reversible: bool = False
+    costly: bool = False
     scan_end: int = 0
 
 
@@ -137,6 +143,7 @@ def _jpeg(data: bytes) -> StreamInfo:
         component_ids=tuple(part[0] for part in parts),
         jfif=jfif,
         adobe=adobe,
+        costly=process not in _ONE_PASS,
         scan_end=scan_end,
     )
 
@@ -157,7 +164,7 @@ def _jpeg_2000(data: bytes) -> StreamInfo:
     sizes = [data[start + 42 + 3 * index : start + 45 + 3 * index] for index in range(count)]
     if any(size[1] == 0 or size[2] == 0 for size in sizes):
         raise MalformedError("a component without samples")
-    mct, reversible = _coding_style(data, start + 4 + length)
+    mct, reversible, costly = _coding_style(data, start + 4 + length)
     return StreamInfo(
         rows=height - top,
         columns=width - left,
@@ -167,16 +174,19 @@ def _jpeg_2000(data: bytes) -> StreamInfo:
         sampling=tuple((size[1], size[2]) for size in sizes),
         mct=mct,
         reversible=reversible,
+        costly=costly,
     )
 
 
-def _coding_style(data: bytes, position: int) -> tuple[bool, bool]:
-    """Component transform and wavelet of the main header's COD segment (T.800 A.6.1)."""
+def _coding_style(data: bytes, position: int) -> tuple[bool, bool, bool]:
+    """Component transform, 5-3 wavelet, and whether there are tiny precincts, of the main header's COD segment (T.800 A.6.1)."""
     while data[position] == 0xFF:
         marker = data[position + 1]
         (length,) = struct.unpack_from(">H", data, position + 2)
         if marker == 0x52:
-            return bool(data[position + 8]), data[position + 13] == 1
+            precincts = data[position + 14 : position + 2 + length] if data[position + 4] & 1 else b""
+            tiny = any(min(size & 15, size >> 4) < _MIN_PRECINCT for size in precincts)
+            return bool(data[position + 8]), data[position + 13] == 1, tiny
         if marker in (0x90, 0x93) or length < 2:
             break
         position += 2 + length

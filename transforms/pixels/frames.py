@@ -186,7 +186,7 @@ class FrameReader:
         if not self.info.encapsulated:
             return native.decode(self._data, self.info, index, word_swapped=self.word_swapped)
         stream = self.stream(index)
-        if index not in self._malformed:
+        if index not in self._malformed and not (stream is not None and stream.costly):
             try:
                 return codecs.decode(self.encoded(index), self.info, stream)
             except Exception:  # each codec has errors of its own; another may still read the frame

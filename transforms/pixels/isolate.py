@@ -1,9 +1,9 @@
 """Decoding in a process of its own, for frames at which a native decoder may abort, hang or blow up.
 
-`transforms.pixels.frames` comes here only with frames whose codestream is malformed or that the ordinary decoder has refused, so that good
-files pay nothing. The child is started at the first such frame of a worker process, kept, killed when it overruns its time, and replaced
-when it has died: only the instance at hand is lost. It is a fresh interpreter (``python -m transforms.pixels.isolate``), because a worker
-with threads must not fork. Frames travel as bytes and JSON, never as pickles: the child is not to be trusted.
+`transforms.pixels.frames` comes here only with frames whose codestream is malformed or costly, or that the ordinary decoder has refused, so
+that good files pay nothing. The child is started at the first such frame of a worker process, kept, killed when it overruns its time, and
+replaced when it has died: only the instance at hand is lost. It is a fresh interpreter (``python -m transforms.pixels.isolate``), because a
+worker with threads must not fork. Frames travel as bytes and JSON, never as pickles: the child is not to be trusted.
 """
 
 from __future__ import annotations
