@@ -1,4 +1,4 @@
-"""The command line: ``dicom-deid run | pending | inspect | verify | report | synth | score``.
+"""The command line: ``dicom-deid run | pending | inspect | verify | report | devices | synth | score``.
 
 Exit status: 0 done and reconciled; 1 something is not as it should be, or another run has the output; 2 a configuration that cannot be run.
 """
@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": ("pipeline.commands.inspect", "show what would be done to one file; writes nothing"),
     "verify": ("pipeline.commands.verify", "reconcile the counts of an output and scan its files for leaks"),
     "report": ("pipeline.commands.report", "write a self-contained HTML report of an output"),
+    "devices": ("pipeline.commands.devices", "translate pixel rules of CTP or deid into rules for devices"),
     "synth": ("pipeline.synth", "burn known text into real images, with its truth"),
     "score": ("pipeline.score", "score an output against a truth file"),
 }

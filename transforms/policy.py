@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,10 +27,17 @@ class PixelMode(StrEnum):
 
 
 class DeviceRule(Model):
-    """Where images of certain devices carry text. What is left empty matches all; texts match when they are contained, ignoring case.
+    """Where images of certain devices carry text. What is left empty matches all.
 
     Boxes are (x, y, width, height) in pixels of the frame; a negative x or y counts from the right or lower edge, width or height 0 reaches
     to the edge.
+
+    Attributes:
+        match: by keyword or tag ``(6000,0022)``, a text that the value contains, or equals if ``=`` stands in front; case is ignored.
+            Several values are joined by backslashes.
+        blank: boxes that are hidden.
+        keep: parts of them that are not.
+        trust: text stands nowhere else on images of this device, and looking is left out.
     """
 
     name: str
@@ -39,6 +47,16 @@ class DeviceRule(Model):
     blank: tuple[tuple[int, int, int, int], ...] = ()
     keep: tuple[tuple[int, int, int, int], ...] = ()
     trust: bool = False
+
+    @field_validator("match")
+    @classmethod
+    def _check_names(cls, match: dict[str, str]) -> dict[str, str]:
+        from pydicom.datadict import tag_for_keyword  # the data dictionary takes time, and few policies have rules for devices
+
+        for name in match:
+            if not re.fullmatch(r"\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)", name) and tag_for_keyword(name) is None:
+                raise ValueError(f"expected a keyword such as Manufacturer, or a tag such as (0008,0070), found {name}")
+        return match
 
 
 class PixelsPolicy(Model):
@@ -67,7 +85,17 @@ class PixelsPolicy(Model):
     @classmethod
     def _read_devices(cls, value: Any) -> Any:
         """A file of rules is read once, by whoever starts a run; workers get the rules."""
-        return yaml.safe_load(Path(value).read_text(encoding="utf-8")).get("devices", ()) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        try:
+            found = yaml.safe_load(Path(value).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+            raise ValueError(f"expected a YAML file of rules, found {value}, which cannot be read ({type(exc).__name__})") from exc
+        if not isinstance(found, dict) or list(found) != ["devices"]:
+            raise ValueError(
+                f"expected a list of rules under the one key devices in {value}; 'dicom-deid devices' translates CTP's and deid's"
+            )
+        return found["devices"] or ()
 
 
 class TagAction(StrEnum):

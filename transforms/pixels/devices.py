@@ -1,4 +1,4 @@
-"""Places that are known before looking: rules for devices, and the regions that ultrasound states itself; importers for two peers' rules.
+"""Places that are known before looking: rules for devices, and the regions that ultrasound states itself.
 
 Rules add places to hide. They take nothing away from looking, unless a rule says ``trust``: then the site vouches that text stands nowhere
 else on images of this device.
@@ -6,20 +6,17 @@ else on images of this device.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from pydicom.datadict import keyword_for_tag
+from pydicom.multival import MultiValue
+from pydicom.tag import Tag
 
 from transforms.pixels.geometry import intersection
 from transforms.policy import DeviceRule, PixelsPolicy
 from transforms.types import Box, Dataset
 
 MIN_REGION = 8
-_CTP_TEST = re.compile(r"(\w+|\[[^\]]+\])\.(containsIgnoreCase|equalsIgnoreCase|contains|equals|startsWith|endsWith)\(\"([^\"]*)\"\)")
-_NUMBERS = re.compile(r"-?\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,18 @@ def matches(rule: DeviceRule, dataset: Dataset, shape: tuple[int, int]) -> bool:
     """Whether a rule is about this instance."""
     if (rule.rows or shape[0]) != shape[0] or (rule.columns or shape[1]) != shape[1]:
         return False
-    return all(wanted.lower() in str(dataset.get(keyword, "")).lower() for keyword, wanted in rule.match.items())
+    return all(_holds(wanted.lower(), _text(dataset, name).lower()) for name, wanted in rule.match.items())
+
+
+def _holds(wanted: str, found: str) -> bool:
+    return found == wanted[1:] if wanted.startswith("=") else wanted in found
+
+
+def _text(dataset: Dataset, name: str) -> str:
+    """The value of an element as text, several joined by backslashes; empty when there is none."""
+    tag = Tag(name.strip("()").replace(",", "")) if name.startswith("(") else Tag(name)
+    value = dataset[tag].value if tag in dataset else ""
+    return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value)
 
 
 def placed(numbers: tuple[int, int, int, int], shape: tuple[int, int]) -> Box | None:
@@ -98,70 +106,3 @@ def _minus(box: Box, holes: Sequence[Box]) -> Iterator[Box]:
     for part in around:
         if part.w > 0 and part.h > 0:
             yield from _minus(part, holes)
-
-
-def from_ctp(script: str) -> list[DeviceRule]:
-    """Rules of a CTP DicomPixelAnonymizer script: ``{ signature } (x,y,w,h) (x,y,w,h)``, tests joined with ``*`` (and).
-
-    Raises:
-        ValueError: a signature uses what a rule cannot say (``+``, ``!``); translate it by hand.
-    """
-    rules = []
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", script, flags=re.DOTALL)
-    for number, (signature, areas) in enumerate(re.findall(r"\{([^{}]*)\}((?:\s*\([^()]*\))+)", text), 1):
-        tests = _CTP_TEST.findall(signature)
-        rest = _CTP_TEST.sub("", signature)
-        if "+" in rest or "!" in rest or not tests:
-            raise ValueError(f"signature {number}: expected tests joined with *, found + or ! or none")
-        conditions, rows, columns = _conditions((name.strip("[]"), value) for name, _, value in tests)
-        blank = tuple(_four(area) for area in re.findall(r"\(([^()]*)\)", areas))
-        rules.append(DeviceRule(name=f"ctp-{number}", match=conditions, rows=rows, columns=columns, blank=blank))
-    return rules
-
-
-def from_deid(recipe: str) -> list[DeviceRule]:
-    """Rules of a pydicom deid recipe: ``LABEL``, ``contains`` and ``equals`` tests, and ``coordinates``/``keepcoordinates``.
-
-    deid writes corners (xmin,ymin,xmax,ymax).
-
-    Raises:
-        ValueError: a filter uses what a rule cannot say (``||``, not-equals, missing, present); translate it by hand.
-    """
-    rules: list[DeviceRule] = []
-    for number, block in enumerate(re.split(r"^\s*LABEL\b", recipe, flags=re.MULTILINE)[1:], 1):
-        tests = re.findall(r"\b(contains|equals)\s+(\w+)\s+(.+?)(?=\s*(?:&&|\|\||\+|$|\n))", block)
-        if re.search(r"\|\||\b(notequals|notcontains|missing|present|empty)\b", block):
-            raise ValueError(f"label {number}: expected contains or equals joined with + or &&")
-        areas = {
-            kind: [_four(found) for found in re.findall(rf"^\s*{kind}\s+([\d,\s-]+)$", block, re.MULTILINE)]
-            for kind in ("coordinates", "keepcoordinates")
-        }
-        if not tests or not (areas["coordinates"] or areas["keepcoordinates"]):
-            continue
-        conditions, rows, columns = _conditions((name, value.strip()) for _, name, value in tests)
-        corners = {kind: tuple((a, b, c - a, d - b) for a, b, c, d in found) for kind, found in areas.items()}
-        blank = corners["coordinates"] or ((0, 0, 0, 0),)
-        rules.append(
-            DeviceRule(name=f"deid-{number}", match=conditions, rows=rows, columns=columns, blank=blank, keep=corners["keepcoordinates"])
-        )
-    return rules
-
-
-def _conditions(tests: Iterator[tuple[str, str]]) -> tuple[dict[str, str], int | None, int | None]:
-    found: Mapping[str, str] = {_keyword(name): value for name, value in tests}
-    size: dict[str, Any] = {name: int(found[name]) if name in found else None for name in ("Rows", "Columns")}
-    return {name: value for name, value in found.items() if name not in size}, size["Rows"], size["Columns"]
-
-
-def _keyword(name: str) -> str:
-    """A keyword as it is; a tag ``0008,0070`` as its keyword."""
-    if re.fullmatch(r"[0-9A-Fa-f]{4},[0-9A-Fa-f]{4}", name):
-        return keyword_for_tag(int(name.replace(",", ""), 16)) or name
-    return name
-
-
-def _four(text: str) -> tuple[int, int, int, int]:
-    numbers = [int(item) for item in _NUMBERS.findall(text)]
-    if len(numbers) != 4:
-        raise ValueError(f"expected four numbers, found {len(numbers)}")
-    return numbers[0], numbers[1], numbers[2], numbers[3]

@@ -1,4 +1,4 @@
-"""Device rules add places; importers translate CTP's and deid's rules; ultrasound regions say what lies outside."""
+"""Device rules add places; ultrasound regions say what lies outside."""
 
 from __future__ import annotations
 
@@ -11,51 +11,8 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from tests.transforms.pixels.test_cleaner import clean, instance, pixels, report
-from transforms.pixels.devices import from_ctp, from_deid, known_places, outside_regions, placed
+from transforms.pixels.devices import known_places, matches, outside_regions, placed
 from transforms.policy import DeviceRule, PixelsPolicy
-
-CTP = """
-/* a scout */
-{ Modality.equals("CT") * [0008,0070].containsIgnoreCase("GE") * Rows.equals("512") }
-  (0,0,512,100) (10,478,128,34)
-// another
-{ Manufacturer.contains("ATL") }
-  (0,0,640,40)
-"""
-DEID = """FORMAT dicom
-
-%filter graylist
-
-LABEL Dimensions on LOGIQE9
-  contains Modality US
-  + contains ManufacturerModelName LOGIQE9
-  + equals Rows 768
-  coordinates 0,0,1024,60
-LABEL keep the fan
-  contains Manufacturer ACUSON
-  keepcoordinates 50,50,600,400
-"""
-
-
-def test_ctp_script_becomes_rules() -> None:
-    first, second = from_ctp(CTP)
-    assert first.match == {"Modality": "CT", "Manufacturer": "GE"}
-    assert first.rows == 512
-    assert first.blank == ((0, 0, 512, 100), (10, 478, 128, 34))
-    assert second.blank == ((0, 0, 640, 40),)
-
-
-def test_ctp_signature_that_rules_cannot_say_is_an_error() -> None:
-    with pytest.raises(ValueError, match="signature 1"):
-        from_ctp('{ Modality.equals("CT") + Modality.equals("MR") } (0,0,1,1)')
-
-
-def test_deid_recipe_becomes_rules() -> None:
-    first, second = from_deid(DEID)
-    assert first.match == {"Modality": "US", "ManufacturerModelName": "LOGIQE9"}
-    assert first.rows == 768
-    assert first.blank == ((0, 0, 1024, 60),)
-    assert second.keep == ((50, 50, 550, 350),)
 
 
 def test_a_rule_hides_its_place_and_looking_goes_on() -> None:
@@ -76,6 +33,28 @@ def test_a_trusted_rule_replaces_looking() -> None:
 def test_a_rule_of_another_device_does_nothing() -> None:
     rule = DeviceRule(name="corner", match={"Modality": "US"}, blank=((0, 0, 0, 0),))
     assert known_places(instance(), PixelsPolicy(devices=(rule,)), (256, 256)).boxes == ()
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        ({"Manufacturer": "ge med"}, True),
+        ({"Manufacturer": "=ge medical systems"}, True),
+        ({"Manufacturer": "=ge"}, False),
+        ({"WindowWidth": "=1"}, False),
+        ({"ImageType": "SECONDARY\\SCREEN SAVE"}, True),
+        ({"(6000,0022)": "graphics"}, True),
+        ({"StationName": "a"}, False),
+        ({"StationName": ""}, True),
+        ({}, True),
+    ],
+)
+def test_what_a_rule_says_about_a_header(match: dict[str, str], expected: bool) -> None:
+    dataset = Dataset()
+    dataset.Manufacturer, dataset.WindowWidth = "GE MEDICAL SYSTEMS", 1500
+    dataset.ImageType = ["DERIVED", "SECONDARY", "SCREEN SAVE"]
+    dataset.add_new(0x60000022, "LO", "Object Graphics")
+    assert matches(DeviceRule(name="one", match=match), dataset, (512, 512)) is expected
 
 
 def region(*numbers: int) -> Dataset:
