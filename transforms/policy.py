@@ -63,6 +63,7 @@ class PixelsPolicy(Model):
     """How burned-in text is found and hidden.
 
     Attributes:
+        engine: of OCR. PP-OCR (``rapidocr``) reads the languages that its model knows; those of Tesseract are named: ``tesseract:deu+fra``.
         padding: pixels around a box that are hidden too.
         sample: share of instances that are examined a second time at full effort; disagreement is recorded, and what was missed is hidden.
         ultrasound: ``outside`` also hides everything outside of the regions of SequenceOfUltrasoundRegions (PS3.3 C.8.5.5).
@@ -72,7 +73,7 @@ class PixelsPolicy(Model):
     """
 
     mode: PixelMode = PixelMode.REDACT_ALL_TEXT
-    engine: Literal["auto", "rapidocr", "rapidocr-openvino", "rapidocr-onnxruntime", "tesseract"] = "auto"
+    engine: Annotated[str, Field(pattern=r"^(auto|rapidocr|rapidocr-(openvino|onnxruntime)|tesseract(:\w+(\+\w+)*)?)$")] = "auto"
     fill: Literal["black", "background", "contrast", "inpaint"] = "black"
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.5
     padding: Annotated[int, Field(ge=0, le=64)] = 2

@@ -7,6 +7,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from transforms.errors import ConfigError
 from transforms.pixels.engines import paddle, rapidocr_engine, registry, tesseract
@@ -90,6 +91,31 @@ def test_an_absent_engine_is_a_configuration_error(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigError, match="program tesseract is not installed"):
         registry.check_engine(PixelsPolicy(engine="tesseract"))
     registry.check_engine(PixelsPolicy(engine="tesseract", mode=PixelMode.REDACT_NO_TEXT))
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+def test_tesseract_reads_the_languages_that_are_named(in_process: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if tesseract.tessdata("eng+osd") is None or shutil.which("tesseract") is None:
+        pytest.skip("program tesseract is not installed")
+    if not in_process:
+        monkeypatch.setattr(tesseract, "_runs_in_process", lambda _: False)
+    pytest.importorskip("tesserocr" if in_process else "pytesseract", reason="the package is not installed")
+    with pytest.raises(ConfigError, match="no model named xxx"):
+        registry.choose("tesseract:eng+xxx")
+    with pytest.raises(ConfigError, match="found rapidocr:eng"):
+        registry.choose("rapidocr:eng")
+    registry.load.cache_clear()
+    assert registry.choose("tesseract:eng") == "tesseract:eng"
+    (reading,) = registry.load("tesseract:eng").read([picture("KAUFMAN 1943")[20:76]])
+    assert "KAUFMAN" in reading.text.upper()
+    with pytest.raises(RuntimeError):  # nothing falls back to English
+        tesseract.Tesseract("xxx", in_process=in_process).read([picture("KAUFMAN 1943")])
+
+
+@pytest.mark.parametrize("name", ["tesserocr", "tesseract:", "tesseract:eng+", "rapidocr:eng", "Auto"])
+def test_engines_that_are_none_are_refused_with_the_policy(name: str) -> None:
+    with pytest.raises(ValidationError, match="auto"):
+        PixelsPolicy(engine=name)
 
 
 def test_missing_models_are_named_and_never_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

@@ -20,7 +20,8 @@ _ENGINES: dict[str, tuple[Callable[[], str | None], Callable[[], TextEngine]]] =
 
 def reason(name: str) -> str | None:
     """Why the engine ``name`` (a full name) cannot run on this machine, or None when it can."""
-    return _ENGINES[name][0]()
+    engine, languages = _parts(name)
+    return tesseract.available(languages) if languages else _ENGINES[engine][0]()
 
 
 def choose(name: str) -> str:
@@ -29,11 +30,12 @@ def choose(name: str) -> str:
     Raises:
         ConfigError: it cannot run here, and why.
     """
-    candidates = [known for known in _ENGINES if name in ("auto", known) or known.startswith(f"{name}-")]
-    if not candidates:
-        raise ConfigError(f"pixels.engine: expected auto, rapidocr or one of {', '.join(_ENGINES)}, found {name}")
+    engine, languages = _parts(name)
+    candidates = [known for known in _ENGINES if engine in ("auto", known) or known.startswith(f"{engine}-")]
+    if not candidates or (languages and engine != "tesseract"):
+        raise ConfigError(f"pixels.engine: expected auto, rapidocr, one of {', '.join(_ENGINES)}, or tesseract:deu+fra, found {name}")
     reasons = []
-    for candidate in candidates:
+    for candidate in [name] if languages else candidates:
         absent = reason(candidate)
         if absent is None:
             return candidate
@@ -44,7 +46,14 @@ def choose(name: str) -> str:
 @functools.cache
 def load(name: str) -> TextEngine:
     """The engine with its models, loaded once per process. ``name`` comes from `choose`."""
-    return _ENGINES[name][1]()
+    engine, languages = _parts(name)
+    return tesseract.load(languages) if languages else _ENGINES[engine][1]()
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """An engine, and the languages that are named behind a colon: ``tesseract:deu+fra``."""
+    engine, _, languages = name.partition(":")
+    return engine, languages
 
 
 def check_engine(policy: PixelsPolicy) -> None:

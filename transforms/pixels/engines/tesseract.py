@@ -1,7 +1,11 @@
-"""Tesseract, through tesserocr when it is installed (in process) and through pytesseract otherwise (a process per call)."""
+"""Tesseract, through tesserocr when it is installed (in process) and through pytesseract otherwise (a process per call).
+
+Languages are named as Tesseract does: ``deu``, or several, ``deu+fra``.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -14,6 +18,7 @@ import numpy as np
 
 from transforms.pixels.engines.base import Image, Reading, Region, TextEngine
 
+ENGLISH = "eng"
 SPARSE_TEXT = 11
 MIN_CONFIDENCE = 0.3
 LINE_HEIGHT = 40
@@ -23,42 +28,46 @@ Word = tuple[int, int, int, int, int, str, float]
 """Line number, left, top, width, height, text, confidence 0 to 1."""
 
 
-def available() -> str | None:
+def available(languages: str = ENGLISH) -> str | None:
     """Why Tesseract cannot run, or None when it can."""
-    if _runs_in_process():
+    if _runs_in_process(languages):
         return None
     if importlib.util.find_spec("pytesseract") is None:
         return "neither package tesserocr nor pytesseract is installed"
     if shutil.which("tesseract") is None:
         return "program tesseract is not installed"
-    return None
+    import pytesseract
+
+    missing = sorted(set(languages.split("+")) - set(pytesseract.get_languages()))
+    return f"program tesseract has no model named {', '.join(missing)}" if missing else None
 
 
-def load() -> TextEngine:
+def load(languages: str = ENGLISH) -> TextEngine:
     """Tesseract with one thread."""
     os.environ.setdefault("OMP_THREAD_LIMIT", "1")
-    return Tesseract(in_process=_runs_in_process())
+    return Tesseract(languages, in_process=_runs_in_process(languages))
 
 
-def _runs_in_process() -> bool:
-    return importlib.util.find_spec("tesserocr") is not None and tessdata() is not None
+def _runs_in_process(languages: str) -> bool:
+    return importlib.util.find_spec("tesserocr") is not None and tessdata(languages) is not None
 
 
-def tessdata() -> str | None:
-    """The folder with the model of English, which the wheel of tesserocr lacks: as the environment says, or where systems install it."""
+def tessdata(languages: str = ENGLISH) -> str | None:
+    """The folder with the models of languages, which the wheel of tesserocr lacks: as the environment says, or where systems install it."""
     prefix = os.environ.get("TESSDATA_PREFIX")
     folders = [Path(prefix), Path(prefix, "tessdata")] if prefix else []
     folders += sorted(Path("/usr/share/tesseract-ocr").glob("*/tessdata"), reverse=True)
     folders += [Path(root, "share", "tessdata") for root in ("/usr", "/usr/local", "/opt/homebrew")]
-    return next((str(folder) for folder in folders if (folder / "eng.traineddata").is_file()), None)
+    names = [f"{language}.traineddata" for language in languages.split("+")]
+    return next((str(folder) for folder in folders if all((folder / name).is_file() for name in names)), None)
 
 
 class Tesseract:
     """Finds words in sparse text and joins those of a line."""
 
-    def __init__(self, *, in_process: bool) -> None:
+    def __init__(self, languages: str = ENGLISH, *, in_process: bool) -> None:
         self.name = "tesserocr" if in_process else "tesseract"
-        self._words = _tesserocr_words() if in_process else _pytesseract_words
+        self._words = _tesserocr_words(languages) if in_process else functools.partial(_pytesseract_words, languages)
 
     def detect(self, image: Image) -> list[Region]:
         """Lines of words with a confidence of at least 0.3."""
@@ -105,10 +114,10 @@ def _dark_on_white(crop: Image) -> Image:
     return 255 - line if np.median(line) < 128 else line
 
 
-def _pytesseract_words(image: Image) -> list[Word]:
+def _pytesseract_words(languages: str, image: Image) -> list[Word]:
     import pytesseract
 
-    data = pytesseract.image_to_data(image, config=f"--psm {SPARSE_TEXT}", output_type=pytesseract.Output.DICT)
+    data = pytesseract.image_to_data(image, lang=languages, config=f"--psm {SPARSE_TEXT}", output_type=pytesseract.Output.DICT)
     words: list[Word] = []
     for index, text in enumerate(data["text"]):
         if text.strip():
@@ -118,11 +127,11 @@ def _pytesseract_words(image: Image) -> list[Word]:
     return words
 
 
-def _tesserocr_words() -> Callable[[Image], list[Word]]:
+def _tesserocr_words(languages: str) -> Callable[[Image], list[Word]]:
     import tesserocr
     from PIL import Image as Picture
 
-    api = tesserocr.PyTessBaseAPI(path=tessdata(), psm=SPARSE_TEXT)
+    api = tesserocr.PyTessBaseAPI(path=tessdata(languages), lang=languages, psm=SPARSE_TEXT)
 
     def words(image: Image) -> list[Word]:
         api.SetImage(Picture.fromarray(image))
