@@ -18,13 +18,12 @@ from transforms.pixels.full import full_look
 from transforms.pixels.geometry import grown, share_covered, to_edge
 from transforms.pixels.info import pixel_info
 from transforms.pixels.look import Look
-from transforms.pixels.share import Memory, Seen
+from transforms.pixels.share import SAME_TEXT, Memory, Seen
 from transforms.pixels.views import Picture, View, grey_views
 from transforms.policy import LimitsPolicy, PixelMode, PixelsPolicy
 from transforms.types import Box, Dataset, Finding, FrameDecision, Known, OcrLine, PiiFinder, PixelReport
 
 Item = tuple[Dataset, Known | None]
-SAME_TEXT = 0.5
 MORE_PADDING = 2
 """Pixels more around higher text; its detected region has a margin in proportion already."""
 _R = TypeVar("_R")
@@ -215,10 +214,9 @@ class PixelCleaner:
     def _look_back(self, job: _Job) -> None:
         """Text that later frames taught and that is on earlier ones too, fainter."""
         for frame, seen in enumerate(job.frames):
-            if not job.places.trusted and job.memory.teaches(job.first + frame):
-                boxes = [box for sighting in seen.sightings for box in sighting.pieces]
-                more = job.memory.later(_picture(job.reader, frame), job.first + frame)
-                new = tuple(sighting for sighting in more if share_covered(sighting.box, boxes) < SAME_TEXT)
+            boxes = [box for sighting in seen.sightings for box in sighting.pieces]
+            if not job.places.trusted and job.memory.teaches(job.first + frame, boxes):
+                new = job.memory.later(_picture(job.reader, frame), job.first + frame, boxes)
                 if new:
                     job.frames[frame] = Seen((*seen.sightings, *new), f"{seen.method}+later")
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from transforms.pixels.decide import Sighting
 from transforms.pixels.fit import STROKE, fitted, strokes
-from transforms.pixels.geometry import grown, intersection
+from transforms.pixels.geometry import grown, intersection, share_covered
 from transforms.pixels.look import Look
 from transforms.pixels.sieve import sieved
 from transforms.pixels.triage import CELL, Heat, heat
@@ -41,6 +41,10 @@ AROUND = 2 * CELL
 COLD, WARM, SURE = 0.3, 0.5, 0.7
 """Cells that carried no text when a line was learned, that may carry it now, and that surely do."""
 NEW_CELLS = 2
+SAME_TEXT = 0.5
+"""Share of the box of a line that is hidden anyway when the line is."""
+IDLE, MOST = 0.1, 3
+"""How much surer the closer look has to be for each frame on which OCR looked in vain, and how many of these count."""
 OVER = 0.5
 """Strokes drawn over a line stand out by at least this share of its contrast."""
 LETTER = 0.06
@@ -131,6 +135,8 @@ class Memory:
     def __init__(self) -> None:
         self._places: list[Place] = []
         self._digests: dict[bytes, Seen] = {}
+        self._vain = 0
+        """On how many frames since the last one with new text OCR looked, and found nothing."""
         self.frames = 0
 
     def frame(self, digest: bytes) -> Seen | None:
@@ -154,9 +160,11 @@ class Memory:
         rest = warmth.without([box for place in as_before for box in (place.sighting.pieces if place.sighting else (place.box,))])
         _put_back(rest, warmth, [place for place in as_before if place.sighting is not None])
         known = [place.sighting for place in present if place.sighting is not None]
-        rest = rest if known else sieved(rest)
+        if not known or self._vain:
+            rest = sieved(rest, IDLE * min(self._vain, MOST))
         spots = rest.spots()
         found = look(picture, rest, [box for line in known for box in line.pieces]) if spots else []
+        self._vain = 0 if found else self._vain + bool(spots)
         for sighting in found:
             self._learn(grey, grown(sighting.box, RIM, picture.shape), sighting, number, warmth)
         for spot in spots:
@@ -168,17 +176,17 @@ class Memory:
         self._digests[digest] = seen
         return seen
 
-    def later(self, picture: Picture, number: int) -> tuple[Sighting, ...]:
-        """Text that later frames taught, that stayed on more than one of them, and that is on this earlier frame too."""
-        places = self._lasting(number)
+    def later(self, picture: Picture, number: int, known: Sequence[Box] = ()) -> tuple[Sighting, ...]:
+        """Text that later frames taught, that stayed on more than one of them, and that is on this earlier one beside what is ``known``."""
+        places = self._lasting(number, known)
         if not places:
             return ()
         grey = picture.grey()
         return fitted(picture, [place.sighting for place in places if place.sighting is not None and place.on(grey)])
 
-    def teaches(self, number: int) -> bool:
+    def teaches(self, number: int, known: Sequence[Box] = ()) -> bool:
         """Whether `later` could find anything on frame ``number``."""
-        return bool(self._lasting(number))
+        return bool(self._lasting(number, known))
 
     def _present(self, grey: Grey) -> list[Place]:
         """The places that a frame shows; those without text only together with the lines that were known in them."""
@@ -186,8 +194,9 @@ class Memory:
         alike = [place for place in self._places if place.on(grey)]
         return [place for place in alike if all(any(line is other for other in alike) for line in place.beside)]
 
-    def _lasting(self, number: int) -> list[Place]:
-        return [place for place in self._places if place.sighting is not None and place.first > number and place.times > 1]
+    def _lasting(self, number: int, known: Sequence[Box]) -> list[Place]:
+        later = [place for place in self._places if place.sighting is not None and place.first > number and place.times > 1]
+        return [place for place in later if place.sighting is not None and share_covered(place.sighting.box, known) < SAME_TEXT]
 
     def _learn(self, grey: Grey, box: Box, sighting: Sighting | None, number: int, warmth: Heat, beside: tuple[Place, ...] = ()) -> None:
         if len(self._places) >= MAX_PLACES:

@@ -24,11 +24,15 @@ AROUND = 3
 """Cells around what is marked that the network looks at, two thirds of what it sees."""
 
 
-def sieved(seen: Heat) -> Heat:
+def sieved(seen: Heat, doubt: float = 0.0) -> Heat:
     """The same, with no area much more probable than the closer look finds its best cell; what falls below the threshold is no spot.
 
     On each level only what no sharper one shows is looked at, as `Heat.spots` does. Text comes in company: where the closer look is sure of
     one area, all of the frame stays as it is, faint lines and single signs too.
+
+    Args:
+        seen: what triage marks.
+        doubt: by how much surer the closer look has to be than for a frame of which nothing is known.
     """
     levels: list[Grey] = []
     for level, cells in enumerate(seen.levels):
@@ -37,8 +41,8 @@ def sieved(seen: Heat) -> Heat:
             areas, best = probabilities(marked, seen.sources[level])
             if best[1:].max() >= SURE:
                 return seen
-            best[0] = 1
-            cells = np.asarray(np.minimum(cells, (best + np.float32(DOUBT))[areas]), np.float32)
+            best[0] = 2
+            cells = np.asarray(np.minimum(cells, (best + np.float32(DOUBT - doubt))[areas]), np.float32)
         levels.append(cells)
     return Heat(levels, seen.shape, seen.sources)
 

@@ -11,6 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests.transforms.pixels.test_cleaner import clean, instance, pixels, report
+from tests.transforms.pixels.test_sieve import streaks
 from transforms.pixels import share
 from transforms.pixels.decide import Sighting
 from transforms.pixels.engines import registry
@@ -54,6 +55,26 @@ def test_one_odd_slice_among_static_text_is_found() -> None:
     assert pixels(series[23])[0, 128:142, 64:190].max() < 1000
     assert all(pixels(dataset)[0, 14:28, 12:100].max() < 1000 for dataset in series)
     assert sum(result.frames[0].method.startswith("shared") for result in results) >= 38
+
+
+def test_what_ocr_looked_at_in_vain_it_looks_at_less_and_text_among_it_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def looked_at() -> list[int]:
+        series = []
+        for index in range(24):
+            dataset, image = instance(), streaks(index)[72:328, 128:384] + 1000
+            if index == 17:
+                glyphs = cv2.putText(np.zeros((256, 256), np.uint8), "DOE^JANE 19430722", (60, 240), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255,))
+                image = np.where(glyphs > 0, np.float32(2500), image)
+            dataset.PixelData = image.clip(0, 4095).astype(np.uint16).tobytes()
+            series.append(dataset)
+        results = [report(result) for result in clean(*series)]
+        assert results[17].changed_frames == (0,)
+        assert pixels(series[17])[0, 228:242, 64:190].max() < 2000
+        return [index for index, result in enumerate(results) if result.frames[0].method == "ocr"]
+
+    fewer = looked_at()
+    monkeypatch.setattr(share, "IDLE", 0.0)
+    assert len(fewer) < len(looked_at())
 
 
 def test_places_beyond_the_bound_push_out_the_rarest(monkeypatch: pytest.MonkeyPatch) -> None:

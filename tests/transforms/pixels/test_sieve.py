@@ -63,6 +63,12 @@ def test_beside_text_nothing_is_left_out() -> None:
     assert max(spot.peak for spot in seen.spots() if intersection(spot.box, Box(62, 198, 60, 12))) > 0.9
 
 
+def test_the_surer_it_has_to_be_the_less_stays_of_metal_and_all_of_text() -> None:
+    metal, text = [heat(streaks(seed)) for seed in range(8)], heat(write(smooth(), 1500.0, 0.5).astype(np.float32))
+    assert sum(len(sieved(seen, 0.3).spots()) for seen in metal) < sum(len(sieved(seen).spots()) for seen in metal)
+    assert sieved(text, 0.3) is text
+
+
 def test_nothing_becomes_more_probable() -> None:
     before = heat(streaks(1))
     after = sieved(before)
