@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import pickle
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -41,6 +43,16 @@ def file(cloud: Emulated) -> str:
 
 def uploads(method: str, path: str) -> bool:
     return method in ("PUT", "POST")
+
+
+@pytest.fixture
+def hurried(cloud: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gcsfs tries again without its pauses of up to 32 seconds."""
+
+    async def at_once(_: float) -> None: ...
+
+    if cloud.root.startswith("gs"):
+        monkeypatch.setattr("gcsfs.retry.asyncio", SimpleNamespace(sleep=at_once))
 
 
 def test_a_ranged_read_is_one_request_for_these_bytes(cloud: Emulated, file: str) -> None:
@@ -210,13 +222,14 @@ def test_the_requester_pays(cloud: Emulated, file: str) -> None:
     assert ("x-amz-request-payer: requester" if scheme == "s3" else "userProject=billed-project") in seen
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_dead_service_is_given_up_on(cloud: Emulated, file: str) -> None:
-    if cloud.root.startswith("gs"):
-        pytest.skip("the library of this service keeps its own patience, which is longer than a test")
-    cloud.proxy.fail(*["503"] * 100)
-    with pytest.raises(DeidError, match="503"):
-        cloud.store.read_range(file, 0, 4)
-    assert len(cloud.proxy.requests) == cloud.store.attempts
+    for fault in ("503", "reset"):
+        cloud.proxy.fail(*[fault] * 100)
+        with pytest.raises(DeidError, match="503" if fault == "503" else "Error"):
+            cloud.store.read_range(file, 0, 4)
+        tries = 6 if cloud.root.startswith("gs") else cloud.store.attempts
+        assert tries <= len(cloud.proxy.requests) <= (tries if fault == "503" else 2 * tries), "aiohttp repeats what was reset once"
 
 
 def test_a_service_that_does_not_answer_is_asked_again(cloud: Emulated, file: str) -> None:
@@ -291,6 +304,33 @@ def test_what_is_on_the_disk_goes_up_and_down_in_parts(cloud: Emulated, monkeypa
     with pytest.raises(DeidError) as raised:
         cloud.store.read_spooled(uri, len(data) - 1)
     assert raised.value.code == Code.TOO_LARGE
+
+
+@pytest.mark.usefixtures("hurried")
+def test_an_upload_in_parts_that_fails_shows_nothing_and_begins_again(cloud: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {"s3": {"chunksize": 5 * 2**20}, "gs": {"chunksize": 5 * 2**20}}
+    monkeypatch.setattr("pipeline.storage._IN_PARTS", parts)
+    if cloud.root.startswith("abfs"):  # its parts are set where the client is made
+        monkeypatch.setattr(cloud.store.filesystem(cloud.root).service_client._config, "max_single_put_size", 4 * 2**20)
+    spool, data = Spool(), bytes(range(256)) * (13 * 2**12)
+    spool.write(data)
+    uri = join(cloud.root, "spooled", "again")
+    cloud.store.write_atomic(uri, b"before")
+    for fault in ("503", "reset", "lost"):
+        sent = itertools.count()
+        cloud.proxy.fail(*[fault] * 1000, match=lambda method, path: uploads(method, path) and next(sent) >= 2)  # noqa: B023
+        with pytest.raises(DeidError) as raised:
+            cloud.store.write_atomic(uri, spool)
+        assert raised.value.code == Code.WRITE_FAILED
+        assert len(cloud.proxy.requests) < 100, "tries are counted, each of at most five requests, which aiohttp repeats once"
+        cloud.proxy.fail()
+        assert cloud.store.read_all(uri) == b"before", "no part is visible"
+    for name, fault in enumerate(("503", "reset")):
+        sent, again = itertools.count(), join(cloud.root, "spooled", str(name))
+        cloud.proxy.fail(fault, match=lambda method, path: uploads(method, path) and next(sent) == 2)  # noqa: B023
+        assert cloud.store.write_if_absent(again, spool)
+        assert not cloud.proxy.faults
+        assert cloud.store.read_all(again) == data
 
 
 def test_another_object_under_the_same_name_is_noticed(cloud: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:

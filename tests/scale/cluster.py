@@ -80,10 +80,11 @@ def standalone(folder: Path, workers: int = 2, python: str = sys.executable, **e
     try:
         log = start("master", "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
         master = wait(log, r"spark://127\.0\.0\.1:\d+")
-        resources = ["--host", "127.0.0.1", "--cores", "1", "--memory", "1g", "--webui-port", "0"]
+        resources = ["--cores", "1", "--memory", "1g", "--webui-port", "0"]
+        worker = "org.apache.spark.deploy.worker.Worker"
         logs = [
-            start(f"worker{number}", "org.apache.spark.deploy.worker.Worker", *resources, "--work-dir", f"{folder}/work{number}", master)
-            for number in range(workers)
+            start(f"worker{number}", worker, "--host", f"127.0.0.{number + 1}", *resources, "--work-dir", f"{folder}/work{number}", master)
+            for number in range(workers)  # hosts of their own: Spark runs no task twice on one
         ]
         for log in logs:
             wait(log, "Successfully registered")

@@ -150,6 +150,26 @@ def test_an_instance_that_kills_its_spark_worker_is_quarantined_and_no_other(tmp
     assert ends(tmp_path / "out")[paths[7].name] == ("quarantined", "worker_killed")
 
 
+@pytest.mark.scale
+def test_a_task_that_spark_runs_twice_at_once_leaves_one_object_and_one_row(tmp_path: Path, secret_file: Path, quick: str) -> None:
+    """Speculation: the copy of a slow task reads and writes while the first one does."""
+    paths = poisoned(tmp_path / "in", 6, 2, marker="LATE-POISON")
+    read = tmp_path / "read"
+    (tmp_path / "cluster").mkdir()
+    with cluster.standalone(tmp_path / "cluster", POISON_LOG=str(read), **POISON) as running:
+        early = {"": "true", ".interval": "100ms", ".minTaskRuntime": "100ms", ".quantile": "0.1", ".multiplier": "1.1"}
+        options = [word for key, value in early.items() for word in ("--conf", f"spark.speculation{key}={value}")]
+        said = runs.deid(
+            tmp_path / "in", tmp_path / "out", secret_file, "--runner", "spark", "--", *running.options, *options, config=quick
+        )
+    assert len(set(read.read_text().split())) == 2, "two processes have read the instance"
+    assert "6 inputs: 6 saved, 0 filtered, 0 quarantined, 0 unaccounted for" in said
+    assert ends(tmp_path / "out")[paths[2].name] == ("saved", None)
+    assert len(runs.tree(tmp_path / "out")) == 6
+    for table in ("audit/instances", "restricted/crosswalk"):
+        assert len(runs.rows(tmp_path / "out", table)) == 6
+
+
 def test_a_killed_driver_leaves_no_process_behind(tmp_path: Path, secret_file: Path, quick: str) -> None:
     """The last of three chunks takes half an hour, so nothing ends by itself."""
     paths = archive.series(tmp_path / "in", 96)

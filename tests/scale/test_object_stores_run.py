@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import random
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import fsspec
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
+from pipeline.storage import Store
 from tests.end_to_end import archive
 from tests.pipeline import emulators
 from tests.pipeline.emulators import Emulated
@@ -99,6 +102,39 @@ def test_credentials_that_expire_end_the_run_with_a_message_and_a_rerun_finishes
         assert len(saved(cloud)) == 12
         rows = [row for source in cloud.store.list_files(f"{cloud.root}/out/audit/instances") for row in statuses(cloud, source.uri)]
         assert rows == ["saved"] * 12
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "abfs"])
+def test_an_object_that_is_gone_when_it_is_read_has_a_row_and_is_done_when_it_is_back(
+    tmp_path: Path, secret_file: Path, scheme: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is listed and gone before its header is read, one between its header and the rest."""
+    paths = archive.series(tmp_path / "in", 4)
+    (tmp_path / "quick.yaml").write_text("name: quick\npixels: {mode: REDACT_NO_TEXT}\n")
+    with emulated(scheme, tmp_path) as cloud:
+        put(cloud, tmp_path / "in")
+        monkeypatch.setitem(fsspec.config.conf, scheme, dict(cloud.store.options[scheme]))
+        at_once, later = (f"{cloud.root}/in/{path.name}" for path in paths[1:3])
+        header, whole = Store.read_range, Store.read_all
+
+        def gone(self: Store, uri: str, *rest: Any, name: str, read: Any, **named: Any) -> bytes:
+            if uri == name:
+                self.delete(uri)
+            return read(self, uri, *rest, **named)
+
+        monkeypatch.setattr(Store, "read_range", functools.partialmethod(gone, name=at_once, read=header))
+        monkeypatch.setattr(Store, "read_all", functools.partialmethod(gone, name=later, read=whole))
+        command = runs.command(f"{cloud.root}/in", tmp_path / "out", secret_file, config=str(tmp_path / "quick.yaml"))[3:]
+        assert main(command) == 0
+        monkeypatch.setattr(Store, "read_range", header)
+        monkeypatch.setattr(Store, "read_all", whole)
+        said = "".join(capfd.readouterr())
+        assert "4 inputs: 2 saved, 0 filtered, 2 quarantined, 0 unaccounted for" in said
+        assert "Zyxwandt" not in said
+        assert sum("read_failed" in row for row in runs.rows(tmp_path / "out", "audit/instances")) == 2
+        put(cloud, tmp_path / "in")
+        assert main(command) == 0
+        assert len(runs.tree(tmp_path / "out")) == len(runs.rows(tmp_path / "out", "audit/instances")) == 4
 
 
 def test_credentials_of_the_input_alone_that_expire_end_the_run_early(

@@ -1,4 +1,5 @@
-"""Stands for a library that ends the process, or stays in it: reading a file with a marker below kills or keeps whoever reads it.
+"""Stands for a library that ends the process, or stays in it: reading a file with a marker below kills or keeps whoever reads it, or
+keeps it until another process reads the file, too.
 
 Python imports this by itself in every process whose PYTHONPATH has this folder. The product knows nothing of it.
 """
@@ -9,8 +10,9 @@ import sys
 import time
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
+from pathlib import Path
 
-WHOLE, HEADER, SLOW = b"POISON-OF-THE-TESTS", b"POISON-OF-HEADERS", b"SLOW-POISON"
+WHOLE, HEADER, SLOW, LATE = b"POISON-OF-THE-TESTS", b"POISON-OF-HEADERS", b"SLOW-POISON", b"LATE-POISON"
 
 
 def die_if(poisoned):
@@ -23,9 +25,19 @@ def whole(read):
         die_if(WHOLE in bytes(data))
         if SLOW in bytes(data):
             time.sleep(60)
+        if LATE in bytes(data):
+            wait_for_another(Path(os.environ["POISON_LOG"]))
         return read(data, *rest)
 
     return read_or_die
+
+
+def wait_for_another(log):
+    with log.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    deadline = time.monotonic() + 60
+    while len(log.read_text().splitlines()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def header(read):
