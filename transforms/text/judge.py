@@ -32,8 +32,10 @@ from transforms.types import Box, OcrLine, Span
 
 _CLOCK = re.compile(r"(?<![\d+:.-])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?[AP]M)?(?![\d:])", re.IGNORECASE)
 _LOOSE_DATE = re.compile(r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])\s?[-/.,:;]\s?(?:0?[1-9]|[12]\d|3[01])\s?[-/.,:;]\s?(?:19|20)\d\d(?!\d)")
-_DATE_SHAPE = re.compile(r"\W*\d{1,4}[-./]\d{1,2}[-./]\d{2,4}\W*")
-"""A line of three numbers, as only dates are written, whatever was misread in them."""
+_DATE_SHAPE = re.compile(
+    r"\W*(?:\d{1,4}[-./]\d{1,2}[-./]\d{2,4}|\d{0,2}([-./])\d{0,2}\1(?:19|20)\d\d|(?:19|20)\d\d([-./])\d{0,2}\2\d{0,2})\W*"
+)
+"""A line of three numbers, as only dates are written, whatever was misread in them; one or two of them may be lost: ``03//1950``."""
 _FOUR_DIGITS = re.compile(r"\W*\d{4}\W*")
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _RIGHT_GAP = 12.0
