@@ -6,13 +6,10 @@ path hands an input through.
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
-
-import pydicom
 
 from transforms.errors import Code, DeidError, RefusedError, describe
 from transforms.measures import Measure, of_header
@@ -26,13 +23,13 @@ from transforms.series.aggregate import chunks, decide
 from transforms.series.conditions import evaluate
 from transforms.spool import Bytes, Spool
 from transforms.tags.engine import TagDeidentifier
+from transforms.tags.file import encode
 from transforms.tags.identity import Identity
 from transforms.tags.retained import kept_tags
 from transforms.text.detector import PiiDetector
 from transforms.types import Chunk, Dataset, Header, Known, Outcome, Source, Status, Work
 from transforms.verify.leaks import Leak, scan
 from transforms.verify.structure import check_structure
-from transforms.verify.walk import PIXEL_TAGS
 
 FILTERING = {Code.NOT_DICOM, Code.DICOMDIR, Code.EMPTY, Code.SAVE_CONDITION, Code.DUPLICATE}
 """Reasons that filter an input rather than quarantine it: there was no instance to be de-identified, or it was not wanted."""
@@ -290,17 +287,6 @@ class Deidentifier:
             work.dataset, work.known, work.encoded = None, None, b""
         work.seconds[stage] = time.perf_counter() - started
         return work
-
-
-def encode(dataset: Dataset) -> Bytes:
-    """A data set as a file: on the disk when its pixels are."""
-    if not any(isinstance(dataset[tag].value, Spool) for tag in PIXEL_TAGS if tag in dataset):
-        buffer = io.BytesIO()
-        pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
-        return buffer.getvalue()
-    spool = Spool()
-    pydicom.dcmwrite(spool, dataset, enforce_file_format=True)
-    return spool
 
 
 def find_leaks(encoded: Bytes, policy: Policy, known: Known | None, uids: Iterable[str | None]) -> list[Leak]:

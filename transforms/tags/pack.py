@@ -15,7 +15,7 @@ _LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN
 _MAX_SHORT = 0xFFFF
 
 
-class _NotRawError(Exception):
+class NotRawError(Exception):
     """An element that only pydicom can encode."""
 
 
@@ -27,17 +27,19 @@ def pack(ds: Dataset) -> None:
     implicit, little = ds.original_encoding
     if implicit is None:
         return
-    encoder = _Encoder(implicit, little)
+    encoder = Encoder(implicit, little)
     for tag, element in list(ds._dict.items()):
         if element.VR == "SQ" and not isinstance(element, RawDataElement) and not tag.real & 0x00010000 and len(element.value):
             try:
                 value = encoder.items(element.value)
-            except (_NotRawError, struct.error):
+            except (NotRawError, struct.error):
                 continue
             ds._dict[tag] = raw(tag, "SQ", value, None)._replace(is_implicit_VR=implicit, is_little_endian=little)
 
 
-class _Encoder:
+class Encoder:
+    """Encodes raw elements, and sequences of such, in the encoding that they were read in."""
+
     def __init__(self, implicit: bool, little: bool) -> None:
         order = "<" if little else ">"
         self._implicit, self._little = implicit, little
@@ -46,6 +48,11 @@ class _Encoder:
         self._long = struct.Struct(order + "HH2s2xL").pack
 
     def items(self, sequence: Any) -> bytes:
+        """The items of a sequence.
+
+        Raises:
+            NotRawError: something in them is not raw.
+        """
         parts: list[bytes] = []
         for item in sequence:
             value = self._dataset(item)
@@ -54,28 +61,33 @@ class _Encoder:
 
     def _dataset(self, ds: Dataset) -> bytes:
         if ds.original_encoding not in ((self._implicit, self._little), (None, None)):
-            raise _NotRawError
+            raise NotRawError
         elements = ds._dict
         parts: list[bytes] = []
         for number, tag in sorted((tag.real, tag) for tag in elements):
-            parts += self._element(number, elements[tag])
+            parts += self.element(number, elements[tag])
         return b"".join(parts)
 
-    def _element(self, number: int, element: Any) -> tuple[bytes, bytes]:
+    def element(self, number: int, element: Any) -> tuple[bytes, bytes]:
+        """Tag, VR and length of an element, and its value.
+
+        Raises:
+            NotRawError: it is to be converted, padded or delimited.
+        """
         vr = element.VR
         if isinstance(element, RawDataElement):
             value = element.value or b""
             if element.length == _UNDEFINED or len(value) % 2 or not (self._implicit or vr):
-                raise _NotRawError
+                raise NotRawError
         elif vr == "SQ":
             value = self.items(element.value)
         else:
-            raise _NotRawError
+            raise NotRawError
         group, low, size = number >> 16, number & 0xFFFF, len(value)
         if self._implicit:
             return self._head(group, low, size), value
         if vr in _LONG_VRS:
             return self._long(group, low, vr.encode(), size), value
         if size > _MAX_SHORT or len(vr) != 2:
-            raise _NotRawError
+            raise NotRawError
         return self._short(group, low, vr.encode(), size), value
