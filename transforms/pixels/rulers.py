@@ -28,8 +28,8 @@ UNEVEN = 1.5
 """Pixels by which a mark is drawn beside its place."""
 TALL = 1.25
 """Every fifth or tenth mark is higher than the others by this factor, as in no row of letters with feet."""
-BASE = 0.9
-"""Share of its length in which a base line is drawn."""
+OVER = 2.5
+"""Steps by which a base line may go on behind the outermost marks, and a letter stand over them."""
 BESIDE = 0.02
 """Share of a ruler's area that other strokes may cover."""
 
@@ -60,11 +60,17 @@ def _ruler(picture: Picture, box: Box) -> tuple[int, int] | None:
             continue
         for side in (ink[:base, start:end][::-1], ink[base + 1 :, start:end]):
             marks = _marks(side)
-            if len(marks) >= LEAST_MARKS and BASE * (end - start) <= marks[-1] - marks[0] + 1:
+            reach = OVER * (marks[-1] - marks[0]) / (len(marks) - 1) if len(marks) >= LEAST_MARKS else -1.0
+            if len(marks) >= LEAST_MARKS and max(marks[0], end - start - 1 - marks[-1]) <= reach:
                 rest = side.copy()
                 for mark in marks:
                     rest[:, max(int(mark) - 2, 0) : int(mark) + 3] = False
-                return (start, end) if np.count_nonzero(rest[2:]) <= BESIDE * rest.size else None
+                # A letter beside a ruler stands over its first marks.
+                over = np.flatnonzero(rest[2:].any(axis=0))
+                first = max((int(column) + 1 for column in over if column < marks[0] + reach), default=0)
+                last = min((int(column) for column in over if column > marks[-1] - reach), default=end - start)
+                beside = np.count_nonzero(rest[2:, first:last]) <= BESIDE * rest[:, first:last].size
+                return (start + first, start + last) if beside else None
     return None
 
 

@@ -63,3 +63,11 @@ def test_a_ruler_with_text_over_it_stays() -> None:
     pixels = ruler(start=24)
     write(pixels, "DOE", (150, 66))
     assert found(pixels) == [BOX]
+
+
+def test_a_letter_over_the_first_marks_stays_and_no_more_than_it() -> None:
+    pixels = ruler(start=100)
+    write(pixels, "1.79X", (36, 64))
+    end = 36 + cv2.getTextSize("1.79X", cv2.FONT_HERSHEY_SIMPLEX, 0.8, 2)[0][0]
+    (left,) = found(pixels)
+    assert end - 3 <= left.x + left.w <= end + 10
