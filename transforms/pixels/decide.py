@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from transforms.pixels.engines.base import Reading
+import numpy as np
+
+from transforms.pixels.engines.base import Image, Reading
 from transforms.pixels.geometry import Quad, common, intersection, overlap, share_covered, sides, transposed, union
 from transforms.types import Box
 
@@ -17,10 +19,19 @@ AGREEMENT = ((0.75, 0.7, 1.5), (0.6, 0.8, 1.5), (0.45, 0.9, 2.5))
 AGREEMENT_IN_COMPANY = ((0.45, 0.75, 1.0),)
 AGREEMENT_ON_MARKS = (0.65, 0.7, 2.0)
 """Detection and support that are enough for a mark of so many heights at most: turned initials on lead markers do not read."""
+COLOURED = 64
+"""Levels of 255 between the channels of a pixel that has a colour."""
+FLOW_SHARE = 0.4
+"""Share of a region that is coloured where it shows flow. Coloured letters cover more only on a ground of another colour."""
+HUES = 0.02
+"""Spread of the hues of flow, 1 less the length of their mean: lines have 0.003 at most, flow from red to yellow 0.02 to 0.3."""
 READ_SUPPORT = 0.3
 SURE_SUPPORT = 0.6
 DOUBT_SCORE = 0.7
 SIMPLE_SHAPES = frozenset("0OoQDCc1Il|!iJj/\\-_.,:;'\"()[] ")
+SIMPLE_DETECTION = 0.65
+SIMPLE_SCORE = 0.95
+"""Detection and score of a reading that are enough for a sign or two of these beside certain text."""
 THICKEST = 48
 LARGE_SHARE = 0.125
 SAME_PLACE = 0.5
@@ -74,9 +85,9 @@ def is_agreed(sighting: Sighting, shape: tuple[int, int], *, in_company: bool = 
     The longer a line is for its height, the less its shape arises otherwise; on a single sign both have to be sure, or it has to be read.
     So has what is large for the frame (rows, columns): text is written small to leave room for the image.
     """
-    short = min(sighting.box.w, sighting.box.h)
-    if short > max(LARGE_SHARE * min(shape), THICKEST):
+    if _is_large(sighting.box, shape):
         return False
+    short = min(sighting.box.w, sighting.box.h)
     aspect = max(sighting.box.w, sighting.box.h) / short
     detected, supported, longest = AGREEMENT_ON_MARKS
     if aspect <= longest and sighting.detection >= detected and sighting.support >= supported:
@@ -85,24 +96,47 @@ def is_agreed(sighting: Sighting, shape: tuple[int, int], *, in_company: bool = 
     return any(sighting.detection >= detection and sighting.support >= support and aspect >= least for detection, support, least in enough)
 
 
-def is_text(sighting: Sighting, min_score: float) -> bool:
+def is_flow(content: Image) -> bool:
+    """Whether a region shows blood flow in colours rather than a line: half of it is coloured, in hues that pass into each other.
+
+    A line is drawn in one hue, or has fringes of two on its thin edges only. Flow looks like letters to both networks.
+    """
+    levels = content.astype(np.int16)
+    coloured = levels.max(axis=2) - levels.min(axis=2) >= COLOURED
+    if np.count_nonzero(coloured) < FLOW_SHARE * coloured.size:
+        return False
+    red, green, blue = np.moveaxis(levels[coloured], -1, 0).astype(np.float32)
+    hues = (red - (green + blue) / 2) + 1j * np.sqrt(0.75) * (green - blue)
+    return bool(abs(np.mean(hues / np.abs(hues))) <= 1 - HUES)
+
+
+def is_text(sighting: Sighting, min_score: float, shape: tuple[int, int], *, in_company: bool = False) -> bool:
     """Whether a region reads as text.
 
     A word that reads with moderate confidence does not arise from tissue; the fewer letters or digits, the easier they arise, and the more
-    they need: a sign or two have to fill their region. Rings and bars are everywhere in anatomy (teeth, vessels, ribs): characters of that
-    shape are no evidence in doubt.
+    they need: a sign or two have to fill their region, and what is large for the frame (rows, columns) has to be a word. Rings and bars are
+    everywhere in anatomy (teeth, vessels, ribs): characters of that shape are no evidence in doubt. Beside certain text they are, where
+    engine and reading are sure: the numbers of a scale are such.
     """
     if sighting.support < READ_SUPPORT:
         return False
     characters = sum(character.isalnum() for character in sighting.text)
     shaped = bool(set(sighting.text) - SIMPLE_SHAPES)
+    if characters < WORD and _is_large(sighting.box, shape):
+        return False
     if characters < MIN_CHARACTERS:
         if len(sighting.text) * min(sighting.box.w, sighting.box.h) < FILLED * max(sighting.box.w, sighting.box.h):
             return False
+        if in_company and sighting.detection >= SIMPLE_DETECTION and sighting.score >= SIMPLE_SCORE:
+            return characters > 0
         return shaped and characters > 0 and sighting.score >= max(SHORT_SCORE, min_score)
     if sighting.support < SURE_SUPPORT or characters < WORD:
         min_score = max(min_score, DOUBT_SCORE)
     return sighting.score >= min_score and (shaped or sighting.support >= SURE_SUPPORT)
+
+
+def _is_large(box: Box, shape: tuple[int, int]) -> bool:
+    return min(box.w, box.h) > max(LARGE_SHARE * min(shape), THICKEST)
 
 
 def merged(sightings: Sequence[Sighting]) -> list[Sighting]:
@@ -136,7 +170,12 @@ def _is_same_line(one: Box, other: Box) -> bool:
 
 
 def _spans_others(item: Sighting, others: Sequence[Sighting]) -> bool:
-    """Whether two or more lines, each much lower than ``item`` and apart from each other, lie in it and fill it."""
+    """Whether lines that `lines_within` it fill ``item``."""
+    return share_covered(item.box, lines_within(item, others)) >= SAME_PLACE
+
+
+def lines_within(item: Sighting, others: Sequence[Sighting]) -> list[Box]:
+    """Lines in ``item``, each much lower than it, when two of them are apart from each other; otherwise none."""
     inside = [
         other.box
         for other in others
@@ -145,7 +184,7 @@ def _spans_others(item: Sighting, others: Sequence[Sighting]) -> bool:
         and intersection(other.box, item.box) >= INSIDE * other.box.w * other.box.h
     ]
     apart = any(overlap(one, other) < SAME_PLACE for at, one in enumerate(inside) for other in inside[:at])
-    return apart and share_covered(item.box, inside) >= SAME_PLACE
+    return inside if apart else []
 
 
 def _joined(kept: Sighting, other: Sighting) -> Sighting:

@@ -37,6 +37,6 @@ def full_look(engine: TextEngine, views: Iterable[View], min_score: float) -> li
                 continue
             # Without triage there is no second opinion: only what it would also accept as certain counts.
             sighting = Sighting(box, pieces(quad, (rows, columns)), region.score, 0.5, reading.text, reading.score)
-            if is_text(sighting, max(min_score, MIN_SCORE)):
+            if is_text(sighting, max(min_score, MIN_SCORE), (rows, columns)):
                 found.append(sighting)
     return merged(found)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.pixels.codes import find_codes
-from transforms.pixels.decide import MIN_CHARACTERS, READ_SUPPORT, Sighting, is_agreed, is_line, is_text, merged
+from transforms.pixels.decide import MIN_CHARACTERS, READ_SUPPORT, Sighting, is_agreed, is_flow, is_line, is_text, lines_within, merged
 from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, rows_shared, share_covered, transposed, union
 from transforms.pixels.read_on import read_on
@@ -23,7 +23,7 @@ from transforms.pixels.reread import characters, read_in_doubt, reread, trimmed
 from transforms.pixels.rulers import without_rulers
 from transforms.pixels.sheet import assign, lay_out
 from transforms.pixels.sieve import sieved
-from transforms.pixels.triage import Heat, Spot, heat
+from transforms.pixels.triage import FOLLOWS, Heat, Spot, heat
 from transforms.pixels.views import Picture, Style
 from transforms.types import Box
 
@@ -130,17 +130,18 @@ class Look:
 
     def _judged(self, candidates: Sequence[tuple[Sighting, Image]], known: int, shape: tuple[int, int]) -> list[Sighting]:
         """Those that are text: agreed on, or read. Text comes in company: where some is certain, less is needed for more of it."""
-        certain = [is_agreed(sighting, shape) for sighting, _ in candidates]
-        if known + sum(certain) >= COMPANY:
-            certain = [is_agreed(sighting, shape, in_company=True) for sighting, _ in candidates]
+        certain = [is_agreed(sighting, shape) and not is_flow(content) for sighting, content in candidates]
+        company = known + sum(certain) >= COMPANY
+        if company:
+            certain = [is_agreed(sighting, shape, in_company=True) and not is_flow(content) for sighting, content in candidates]
         kept = [] if self.reads else [sighting for (sighting, _), sure in zip(candidates, certain, strict=True) if sure]
         doubted = [(*item, sure) for item, sure in zip(candidates, certain, strict=True) if self.reads or not sure]
         readings = self._engine.read([content for _, content, _ in doubted])
         for (sighting, content, sure), reading in zip(doubted, readings, strict=True):
             best = sighting.read_as(reading)
-            if not is_text(best, self._min_score) and reading.score < UPRIGHT and sighting.support >= TURN_SUPPORT:
+            if not is_text(best, self._min_score, shape) and reading.score < UPRIGHT and sighting.support >= TURN_SUPPORT:
                 best = sighting.read_as(max([reading, *self._engine.read(_turned(content))], key=_weight))
-            if sure or is_text(best, self._min_score):
+            if sure or is_text(best, self._min_score, shape, in_company=company):
                 kept.append(best)
         return kept
 
@@ -203,7 +204,7 @@ def _worth_joining(one: Box, other: Box) -> bool:
 
 def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
     """One sighting for each place. A line that was found in part is hidden as a whole: it reaches as far as cells go on."""
-    places = merged(found)
+    places = merged([item for item in found if not _only_joins(item, found, seen)])
     whole = []
     for index, sighting in enumerate(places):
         if len(sighting.pieces) > 1:
@@ -219,6 +220,17 @@ def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
                 box = _up_to(sighting.box, box, other.box)
         whole.append(replace(sighting, box=box, pieces=(box,), read=sighting.read or sighting.box, found=sighting.found or sighting.box))
     return whole
+
+
+def _only_joins(item: Sighting, found: Sequence[Sighting], seen: Heat) -> bool:
+    """Whether a region is several lines that were found one by one, and what is between them: beside them triage sees nothing in it."""
+    inside = lines_within(item, found)
+    if not inside:
+        return False
+    margin, box = min(line.h for line in inside) // 2, item.box
+    core = Box(box.x + margin, box.y + margin, max(box.w - 2 * margin, 1), max(box.h - 2 * margin, 1))
+    rest = seen.without(inside)
+    return all((rest.cells(level, core) < FOLLOWS).all() for level in range(len(rest.levels)))
 
 
 def _in_line(own: Box, longer: Box, other: Box) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from transforms.pixels.decide import SIMPLE_SHAPES, Sighting
 from transforms.pixels.engines.base import Reading, TextEngine
 from transforms.pixels.fit import STROKE, all_strokes, layers_of
-from transforms.pixels.geometry import grown, rows_shared
+from transforms.pixels.geometry import grown, intersection, rows_shared
 from transforms.pixels.reread import characters
 from transforms.pixels.views import Picture
 from transforms.types import Box
@@ -30,6 +30,8 @@ MIN_SCORE = 0.7
 LEAST_SIGNS = 2
 SAME_ROW = 0.5
 """Share of its rows by which another line stands beside a line."""
+MARGIN = 4
+"""The part of the height of a box that is above its letters, and below them."""
 SIGN = 0.6
 """Width of a sign over the height of a box."""
 INK = 0.2
@@ -62,7 +64,8 @@ def read_on(engine: TextEngine, picture: Picture, found: Sequence[Sighting], kno
         ends = []
         for (index, side, box), reading in zip(asked, readings, strict=True):
             if _is_text(reading):
-                lines[index] = _longer(lines[index], side, min(box.w, round((len(reading.text) + 1) * SIGN * box.h)), reading.text)
+                width = min(box.w, round((len(reading.text) + 1) * SIGN * lines[index].box.h))
+                lines[index] = _longer(lines[index], side, width, reading.text)
                 ends.append((index, side))
     longer = [index for index, item in enumerate(found) if lines[index].box != item.box]
     wholes = engine.read([picture.tile(grown(lines[index].box, RIM, picture.shape), 1.0) for index in longer])
@@ -92,7 +95,16 @@ def _beyond(picture: Picture, lines: Sequence[Box], index: int, side: int) -> Bo
         elif side > 0 and other.x + other.w > own.x + own.w:
             end = min(end, max(other.x, own.x + own.w))
     beyond = Box(start, own.y, end - start, own.h)
-    return beyond if beyond.w >= own.h / 2 and _has_strokes(picture, own, beyond) else None
+    return _between(beyond, lines) if beyond.w >= own.h / 2 and _has_strokes(picture, own, beyond) else None
+
+
+def _between(beyond: Box, lines: Sequence[Box]) -> Box:
+    """``beyond`` without the rows of its margin in which a line above or below stands: half of that line's letters read, too."""
+    near = [other for other in lines if intersection(beyond, other) and rows_shared(beyond, other) < SAME_ROW]
+    margin, end = beyond.h // MARGIN, beyond.y + beyond.h
+    top = max((min(other.y + other.h, beyond.y + margin) for other in near if other.y < beyond.y), default=beyond.y)
+    bottom = min((max(other.y, end - margin) for other in near if other.y + other.h > end), default=end)
+    return Box(beyond.x, top, beyond.w, bottom - top)
 
 
 def _has_strokes(picture: Picture, own: Box, beyond: Box) -> bool:

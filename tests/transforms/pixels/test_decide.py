@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
 
-from transforms.pixels.decide import Sighting, is_agreed, merged
+from transforms.pixels.decide import Sighting, is_agreed, is_flow, merged
 from transforms.types import Box
 
 
@@ -37,3 +39,16 @@ def test_a_short_mark_needs_no_reading_where_both_networks_are_sure() -> None:
     assert not agreed(71, 0.6, 0.75)
     assert not agreed(71, 0.7, 0.65)
     assert not agreed(300, 0.7, 0.75)  # a line reads
+
+
+def test_flow_is_told_from_coloured_letters_by_its_hues() -> None:
+    noise = np.random.default_rng(3).uniform(0, 1, (5, 12)).astype(np.float32)
+    speed = cv2.resize(noise, (72, 30), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    flow = np.stack([np.full_like(speed, 230), 230 * speed, np.zeros_like(speed)], axis=2).astype(np.uint8)
+    assert is_flow(flow)
+    assert is_flow(255 - flow)
+    for ground, ink in (((0, 0, 0), (255, 220, 0)), ((120, 120, 120), (255, 220, 0)), ((0, 0, 90), (255, 255, 255))):
+        line = np.full((30, 72, 3), ground, np.uint8)
+        cv2.putText(line, "DOE", (2, 25), cv2.FONT_HERSHEY_SIMPLEX, 1, ink, 3, cv2.LINE_AA)
+        assert not is_flow(line)
+    assert not is_flow(np.full((30, 72, 3), 90, np.uint8))

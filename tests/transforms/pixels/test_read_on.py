@@ -77,3 +77,20 @@ def test_plain_ground_and_other_lines_are_not_read() -> None:
     assert read_on(engine, Picture(plain), [line(16, 150)]) == [line(16, 150)]
     assert read_on(engine, Picture(written()), [line(16, 150), line(166, 150), line(316, 180)])[0] == line(16, 150)
     assert engine.crops <= 1
+
+
+def test_the_letters_of_a_line_above_are_not_read_on_into() -> None:
+    heights: list[int] = []
+
+    class Measuring(Counting):
+        def read(self, crops: Sequence[Image]) -> list[Reading]:
+            heights.extend(crop.shape[0] for crop in crops)
+            return super().read(crops)
+
+    read_on(Measuring(""), Picture(written()), [line(16, 150)])
+    alone = heights.copy()
+    heights.clear()
+    above = Box(100, 10, 200, 22)
+    read_on(Measuring(""), Picture(written()), [line(16, 150), Sighting(above, (above,), 0.8, 0.9, read=above)])
+    assert heights
+    assert max(heights) < min(alone)

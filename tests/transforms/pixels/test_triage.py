@@ -151,11 +151,27 @@ def test_both_networks_have_to_agree_on_a_line() -> None:
 )
 def test_the_fewer_characters_the_more_evidence(text: str, score: float, support: float, expected: bool) -> None:
     box = Box(0, 0, max(14 * len(text), 20), 20)
-    assert is_text(sighting(box, 0.7, support).read_as(Reading(text, score)), 0.5) is expected
+    assert is_text(sighting(box, 0.7, support).read_as(Reading(text, score)), 0.5, (512, 512)) is expected
 
 
 def test_a_sign_that_does_not_fill_its_region_is_no_text() -> None:
-    assert not is_text(sighting(Box(0, 0, 288, 104), 0.7, 0.7).read_as(Reading("R", 0.95)), 0.5)
+    assert not is_text(sighting(Box(0, 0, 288, 104), 0.7, 0.7).read_as(Reading("R", 0.95)), 0.5, (1024, 1024))
+
+
+def test_what_is_large_for_the_frame_is_text_only_if_it_is_a_word() -> None:
+    region = sighting(Box(0, 0, 240, 104), 0.7, 0.7)
+    assert not is_text(region.read_as(Reading("dgy", 0.95)), 0.5, (512, 512))
+    assert is_text(region.read_as(Reading("dgy", 0.95)), 0.5, (1024, 1024))
+    assert is_text(region.read_as(Reading("KAUFMAN", 0.95)), 0.5, (512, 512))
+
+
+@pytest.mark.parametrize(("text", "detection", "score"), [("10", 0.7, 0.99), ("0", 0.7, 0.99)])
+def test_numbers_of_simple_shapes_count_beside_certain_text(text: str, detection: float, score: float) -> None:
+    box = Box(0, 0, 10 + 10 * len(text), 20)
+    assert is_text(sighting(box, detection, 0.5).read_as(Reading(text, score)), 0.5, (512, 512), in_company=True)
+    assert not is_text(sighting(box, detection, 0.5).read_as(Reading(text, score)), 0.5, (512, 512))
+    assert not is_text(sighting(box, 0.5, 0.5).read_as(Reading(text, score)), 0.5, (512, 512), in_company=True)
+    assert not is_text(sighting(box, detection, 0.5).read_as(Reading(text, 0.9)), 0.5, (512, 512), in_company=True)
 
 
 def test_a_region_thicker_than_text_is_no_line() -> None:
@@ -220,6 +236,18 @@ def test_a_gap_between_two_parts_of_a_line_is_hidden_too() -> None:
     parts = [Box(40, 40, 45, 24), Box(130, 40, 40, 24)]
     found = completed([sighting(part, 0.8, 0.95) for part in parts], heat(image))
     assert share_covered(Box(45, 45, 115, 10), [item.box for item in found]) == 1
+
+
+def test_a_region_that_only_joins_lines_hides_nothing_more() -> None:
+    image = np.zeros((240, 320))
+    marks = [Box(40, 20 + 60 * number, 140, 26) for number in range(3)]
+    for box in marks:
+        image = write(image, 200.0, 0.8, (box.x + 4, box.y + 22))
+    over = sighting(Box(30, 14, 160, 160), 0.7, 0.9)
+    lines = [sighting(box, 0.8, 0.95) for box in marks]
+    assert all(item.box.h == 26 for item in completed([*lines, over], heat(image.astype(np.float32))))
+    # Where one of them was not found, the region may be all that hides it.
+    assert any(item.box.h > 26 for item in completed([lines[0], lines[2], over], heat(image.astype(np.float32))))
 
 
 def test_a_line_is_completed_past_one_above_whose_margin_reaches_into_it() -> None:
