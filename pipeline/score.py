@@ -18,7 +18,7 @@ from pipeline import audit
 from pipeline.score_pixels import ENOUGH_CHANGED, displayed, score_pixels
 from pipeline.score_summary import FileScore, Rate, as_table, summary
 from pipeline.score_tags import Tally
-from pipeline.score_truth import TextBox, read_checks, read_truth
+from pipeline.score_truth import PADDING, TextBox, read_checks, read_truth
 from pipeline.storage import Store
 from pipeline.synth_tags import Check
 from pipeline.uri import canonical
@@ -136,6 +136,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, required=True, help="truth.json of synth, Presidio's ground truth, or a CSV of checks")
     parser.add_argument("--original", required=True, help="folder or URI that the truth's names are relative to")
     parser.add_argument("--output", required=True, help="output of the run, a folder or URI")
+    parser.add_argument(
+        "--presidio-padding", type=int, default=PADDING, metavar="N", help=f"padding_width of Presidio's ground truth (default {PADDING})"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, with a row for each file and each failed check")
     parser.add_argument("--failures", type=int, default=0, help="print up to this many failed checks: file, action, tag, kind")
 
@@ -143,7 +146,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run ``dicom-deid score``; the status is 1 when the run does not know a file of the truth, or one could not be compared."""
     run = Run(args.original, args.output)
-    scores = list(score_pixels_of(run, read_truth(args.truth)))
+    scores = list(score_pixels_of(run, read_truth(args.truth, args.presidio_padding)))
     tally = score_headers_of(run, read_checks(args.truth))
     figures: dict[str, Any] = summary(scores) if scores else {}
     actions = {action: Rate(*counts) for action, counts in tally.finish().items()}

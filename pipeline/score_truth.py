@@ -16,6 +16,9 @@ from pipeline.score_tags import ACTIONS
 from pipeline.synth_tags import Check
 from transforms.errors import ConfigError
 
+PADDING = 25
+"""Pixels that Presidio's DICOM engines put around an image before they look at it, and that the places of its ground truth count."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextBox:
@@ -39,12 +42,12 @@ class TextBox:
     ink: Mask | None = field(default=None, repr=False, compare=False)
 
 
-def read_truth(path: Path) -> dict[str, tuple[TextBox, ...]]:
+def read_truth(path: Path, padding: int = PADDING) -> dict[str, tuple[TextBox, ...]]:
     """Boxes by file, for the files whose text is known; none at all means that the image is known to hold no text.
 
     Two shapes are read: ``{file: {"frame": 0, "boxes": [{text, x, y, w, h, is_phi, …}], "ink": "x.npz"}}`` and Presidio's
-    ``{file: [{label, left, top, width, height}]}``, in which every box identifies. Where only
-    the entry names a frame, and not its boxes, it is about that frame alone.
+    ``{file: [{label, left, top, width, height}]}``, in which every box identifies, and lies ``padding`` pixels farther right and below than
+    in the image. Where only the entry names a frame, and not its boxes, it is about that frame alone.
 
     Raises:
         ConfigError: the file has neither shape.
@@ -53,7 +56,7 @@ def read_truth(path: Path) -> dict[str, tuple[TextBox, ...]]:
         return {}
     known = {name: entry for name, entry in _entries(path).items() if isinstance(entry, list) or "boxes" in entry}
     try:
-        return {name: _presidio(entry) if isinstance(entry, list) else _ours(entry, path.parent) for name, entry in known.items()}
+        return {name: _presidio(entry, padding) if isinstance(entry, list) else _ours(entry, path.parent) for name, entry in known.items()}
     except (KeyError, TypeError, ValueError) as exc:
         raise ConfigError(f"{path}: expected boxes with x, y, w, h, is_phi, or Presidio's left, top, width, height ({exc!r})") from exc
 
@@ -128,5 +131,8 @@ def _look(box: dict[str, Any]) -> str:
     return "small" if 0 < int(box.get("size", 0)) < 10 else "plain"
 
 
-def _presidio(entry: list[dict[str, Any]]) -> tuple[TextBox, ...]:
-    return tuple(TextBox(round(box["left"]), round(box["top"]), round(box["width"]), round(box["height"]), is_phi=True) for box in entry)
+def _presidio(entry: list[dict[str, Any]], padding: int) -> tuple[TextBox, ...]:
+    return tuple(
+        TextBox(round(box["left"]) - padding, round(box["top"]) - padding, round(box["width"]), round(box["height"]), is_phi=True)
+        for box in entry
+    )

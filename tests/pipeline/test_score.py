@@ -144,9 +144,10 @@ def test_the_interval_holds_the_share(total: int, share: float) -> None:
 def test_truth_is_read_in_both_shapes(tmp_path: Path) -> None:
     ours, presidio = tmp_path / "ours.json", tmp_path / "presidio.json"
     ours.write_text(json.dumps({"a.dcm": {"frame": 2, "boxes": [{"text": "X", "x": 1, "y": 2, "w": 3, "h": 4, "is_phi": False}]}}))
-    presidio.write_text(json.dumps({"a.dcm": [{"label": "X", "left": 1, "top": 2, "width": 3, "height": 4}]}))
+    presidio.write_text(json.dumps({"a.dcm": [{"label": "X", "left": 26, "top": 27, "width": 3, "height": 4}]}))
     assert read_truth(ours)["a.dcm"] == (TextBox(1, 2, 3, 4, is_phi=False, frame=2, alone=True),)
     assert read_truth(presidio)["a.dcm"] == (TextBox(1, 2, 3, 4, is_phi=True),)
+    assert read_truth(presidio, padding=0)["a.dcm"] == (TextBox(26, 27, 3, 4, is_phi=True),)
     presidio.write_text('{"a.dcm": [{"left": 1}]}')
     with pytest.raises(ConfigError, match=r"expected boxes"):
         read_truth(presidio)
