@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -165,15 +165,6 @@ def _to_bytes(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
-
-
-def count_status(tables: Iterable[pa.Table]) -> dict[str, int]:
-    """Rows per status."""
-    counts: dict[str, int] = {}
-    for table in tables:
-        for item in table["status"].value_counts().to_pylist():
-            counts[item["values"]] = counts.get(item["values"], 0) + item["counts"]
-    return counts
 
 
 def totals(store: Store, output: str, run_id: str) -> dict[str, float]:

@@ -1,15 +1,13 @@
 """Where else pixels hide: nested pixel data and icons, overlay planes, bits above the samples, bytes beside the frames.
 
-Nobody looks there for text, so what cannot be looked at goes: `strip` removes it before the frames are examined. Overlay planes can be
-looked at instead (`overlays`, `blank_overlay`).
+Nobody looks there for text, so it goes: `strip` removes it before the frames are examined.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,58 +21,35 @@ from transforms.errors import Code, DeidError
 from transforms.pixels import codecs, encapsulation
 from transforms.pixels.encode import hide_boxes, store
 from transforms.pixels.frames import FrameReader
-from transforms.pixels.info import KEYWORDS, PixelInfo, number, pixel_info
-from transforms.pixels.mask import slices
+from transforms.pixels.info import KEYWORDS, PixelInfo, pixel_info
 from transforms.pixels.segments import blanked
 from transforms.policy import LimitsPolicy
 from transforms.spool import Bytes, Spool, blank, part, pieces, settled, writable
-from transforms.types import Box, Dataset, Finding
+from transforms.types import Dataset, Finding
 
 DETECTOR = "hidden"
 _PIXELS = frozenset(map(Tag, KEYWORDS))
 _OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
-_ROWS, _COLUMNS, _FRAMES, _ORIGIN, _BIT_POSITION, _DATA = 0x0010, 0x0011, 0x0015, 0x0050, 0x0102, 0x3000
+_OVERLAY_DATA = 0x3000
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
-    """One overlay plane (PS3.3 C.9.2).
-
-    Attributes:
-        group: 0x6000 to 0x601E.
-        rows: of the plane.
-        columns: of the plane.
-        frames: at least 1.
-        top: row of the image on which the plane's first row lies, from 0; may be negative.
-        left: the same for columns.
-    """
-
-    group: int
-    rows: int
-    columns: int
-    frames: int
-    top: int
-    left: int
-
-
-def strip(ds: Dataset, limits: LimitsPolicy, *, keep_overlays: bool = False) -> list[Finding]:
+def strip(ds: Dataset, limits: LimitsPolicy) -> list[Finding]:
     """Remove, in place, the pixels of an instance that no viewer shows as its image.
 
     * Sequences whose items hold pixel data, icons among them (PS3.15 has icons removed unless cleaned).
-    * Overlay planes, unless ``keep_overlays``; and in any case bits above the samples (see `tidy`): old images carry overlays there, and
-      still do when their overlay groups have been removed.
+    * Overlay planes, and bits above the samples (see `tidy`): old images carry overlays there, and still do when their overlay groups have
+      been removed.
     * What the pixel data holds beside its frames, see `tidy`.
 
     Raises:
         DeidError: PIXELS_INCONSISTENT, the header makes no sense; PIXELS_UNDECODABLE, see `tidy`.
     """
     findings = [_removed(path, "nested pixels") for path in _strip_nested(ds, "")]
-    if not keep_overlays:
-        tags = [tag for tag in _tags(ds) if tag.group in _OVERLAY_GROUPS]
-        for tag in tags:
-            del ds[tag]
-        for group in sorted({tag.group for tag in tags}):
-            findings.append(_removed(f"({group:04X},{_DATA:04X})", "overlay plane"))
+    tags = [tag for tag in _tags(ds) if tag.group in _OVERLAY_GROUPS]
+    for tag in tags:
+        del ds[tag]
+    for group in sorted({tag.group for tag in tags}):
+        findings.append(_removed(f"({group:04X},{_OVERLAY_DATA:04X})", "overlay plane"))
     return findings + tidy(ds, limits)
 
 
@@ -122,48 +97,6 @@ def clear_encoded_bits(ds: Dataset, limits: LimitsPolicy) -> list[Finding]:
 def spare_bits(info: PixelInfo) -> Finding:
     """What the audit says about bits that were cleared because they belong to no sample."""
     return _removed(info.keyword, "bits above the samples")
-
-
-def overlays(ds: Dataset) -> list[Overlay]:
-    """The overlay planes that have their own data.
-
-    Raises:
-        DeidError: PIXELS_INCONSISTENT, a plane's size is missing, or its data is shorter.
-    """
-    found = []
-    for group in _OVERLAY_GROUPS:
-        base = group << 16
-        if base | _DATA not in ds:
-            continue
-        rows, columns = (number(ds, base | element) or 0 for element in (_ROWS, _COLUMNS))
-        frames = number(ds, base | _FRAMES) or 1
-        if rows <= 0 or columns <= 0 or len(ds[base | _DATA].value or b"") * 8 < rows * columns * frames:
-            raise DeidError(Code.PIXELS_INCONSISTENT, f"overlay {group:04X}: {rows} rows, {columns} columns, {frames} frames")
-        origin = ds[base | _ORIGIN].value if base | _ORIGIN in ds else None
-        top, left = (int(origin[0]) - 1, int(origin[1]) - 1) if origin is not None and len(origin) == 2 else (0, 0)
-        found.append(Overlay(group, rows, columns, frames, top, left))
-    return found
-
-
-def overlay_bitmap(ds: Dataset, overlay: Overlay, frame: int = 0) -> NDArray[np.uint8]:
-    """A frame of an overlay plane as rows x columns of 0 and 255, to be looked at."""
-    return np.asarray(_overlay_bits(ds, overlay)[frame] * np.uint8(255), np.uint8)
-
-
-def blank_overlay(ds: Dataset, overlay: Overlay, frame: int, boxes: Sequence[Box]) -> None:
-    """Clear boxes (in coordinates of the plane) of a frame of an overlay plane, in place."""
-    bits = _overlay_bits(ds, overlay)
-    for box in boxes:
-        bits[frame][slices(box, (overlay.rows, overlay.columns))] = 0
-    element = ds[overlay.group << 16 | _DATA]
-    packed = np.packbits(bits.reshape(-1), bitorder="little").tobytes()
-    element.value = packed + element.value[len(packed) :]
-
-
-def _overlay_bits(ds: Dataset, overlay: Overlay) -> NDArray[np.uint8]:
-    size = overlay.frames * overlay.rows * overlay.columns
-    data = np.frombuffer(ds[overlay.group << 16 | _DATA].value, np.uint8, (size + 7) // 8)
-    return np.unpackbits(data, bitorder="little")[:size].reshape(overlay.frames, overlay.rows, overlay.columns)
 
 
 def _strip_nested(ds: Dataset, path: str) -> Iterator[str]:

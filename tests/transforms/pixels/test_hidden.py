@@ -10,7 +10,6 @@ from tests.transforms.pixels.images import instance
 from transforms.pixels import hidden
 from transforms.pixels.frames import FrameReader
 from transforms.policy import LimitsPolicy
-from transforms.types import Box
 
 LIMITS = LimitsPolicy()
 
@@ -74,22 +73,10 @@ def test_signs_are_no_overlay() -> None:
     assert np.frombuffer(ds.PixelData, "<i2").tolist() == [-5, 3, -2048, 2047]
 
 
-def test_overlay_planes_can_be_looked_at_and_blanked() -> None:
+def test_overlay_planes_go() -> None:
     ds = instance(np.zeros((1, 70, 75), np.uint8))
-    drawn = np.random.default_rng(5).integers(0, 2, (61, 67), np.uint8)
-    for element, vr, value in ((0x10, "US", 61), (0x11, "US", 67), (0x50, "SS", [3, 4]), (0x100, "US", 1), (0x102, "US", 0)):
-        ds.add_new(0x60020000 | element, vr, value)
-    ds.add_new(0x60023000, "OB", np.packbits(drawn, axis=None, bitorder="little").tobytes())
-    (plane,) = hidden.overlays(ds)
-    bitmap = hidden.overlay_bitmap(ds, plane)
-    assert (plane.group, plane.top, plane.left) == (0x6002, 2, 3)
-    assert np.array_equal(bitmap > 0, drawn > 0)
-    ys, xs = np.nonzero(bitmap)
-    box = Box(int(xs.min()), int(ys.min()), 40, 40)
-    hidden.blank_overlay(ds, plane, 0, [box])
-    after = hidden.overlay_bitmap(ds, plane)
-    assert not after[box.y : box.y + 40, box.x : box.x + 40].any()
-    bitmap[box.y : box.y + 40, box.x : box.x + 40] = 0
-    assert np.array_equal(after, bitmap)
-    assert rules(ds) == ["overlay plane"]
-    assert hidden.overlays(ds) == []
+    for element, vr, value in ((0x10, "US", 61), (0x11, "US", 67), (0x22, "LO", "a name"), (0x50, "SS", [3, 4]), (0x100, "US", 1)):
+        ds.add_new(0x601E0000 | element, vr, value)
+    ds.add_new(0x601E3000, "OB", b"\xff" * 512)
+    assert [finding.tag_path for finding in hidden.strip(ds, LIMITS)] == ["(601E,3000)"]
+    assert 0x601E0022 not in ds
