@@ -82,7 +82,8 @@ def without_ground(layers: Grey | NDArray[np.uint8]) -> Box:
     border = np.concatenate((layers[0], layers[-1], layers[:, 0], layers[:, -1]))
     middle = len(border) // 2
     ground = np.partition(border, middle, axis=0)[middle]
-    deviation = _largest(np.abs(layers - ground))
+    deviation = layers - ground
+    deviation = _largest(np.abs(deviation, out=deviation))
     peak, noise = _percentile(deviation, PEAK), 1.4826 * _percentile(_largest(np.abs(border - ground)), 50)
     return _around(deviation > min(max(NOISE * noise, FAINT[0] * peak), FAINT[1] * peak))
 
@@ -105,7 +106,7 @@ def along_line(layers: Grey | NDArray[np.uint8], height: int, start: int, end: i
     ink = standing >= max(INK * _percentile(standing[:, start:end], PEAK), 1e-6)
     found = _around(ink)
     quarter = height // 4 + (ink.shape[0] - height) // 2
-    written = np.flatnonzero(ink[quarter : ink.shape[0] - quarter].any(axis=0))
+    written = cv2.reduce(ink.view(np.uint8)[quarter : ink.shape[0] - quarter], 0, cv2.REDUCE_MAX)[0].nonzero()[0]
     left, right = start, end
     for column in written[written < start][::-1]:
         left = int(column) if left - column <= GAP * height else left
@@ -123,13 +124,13 @@ def strokes(layer: Grey | NDArray[np.uint8], side: int) -> Grey:
     """How far each pixel stands out from what is thicker than ``side``; beyond the layer lies its median."""
     padded = cv2.copyMakeBorder(layer, side, side, side, side, cv2.BORDER_CONSTANT, value=(_percentile(layer, 50),))
     kernel = np.ones((side, side), np.uint8)
-    both = np.maximum(cv2.morphologyEx(padded, cv2.MORPH_TOPHAT, kernel), cv2.morphologyEx(padded, cv2.MORPH_BLACKHAT, kernel))
+    both = cv2.max(cv2.morphologyEx(padded, cv2.MORPH_TOPHAT, kernel), cv2.morphologyEx(padded, cv2.MORPH_BLACKHAT, kernel))
     return np.asarray(both[side:-side, side:-side], np.float32)
 
 
 def _largest(layers: Grey) -> Grey:
     """Over the samples, which are last."""
-    return layers[..., 0] if layers.shape[-1] == 1 else np.asarray(layers.max(axis=-1), np.float32)
+    return functools.reduce(np.maximum, (layers[..., sample] for sample in range(layers.shape[-1])))
 
 
 def _percentile(values: Grey | NDArray[np.uint8], percent: int) -> float:
@@ -140,7 +141,5 @@ def _percentile(values: Grey | NDArray[np.uint8], percent: int) -> float:
 
 def _around(ink: NDArray[np.bool_]) -> Box:
     """The smallest box that holds all ink; everything where there is none."""
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if not len(rows):
-        return Box(0, 0, ink.shape[1], ink.shape[0])
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
+    left, top, width, height = cv2.boundingRect(ink.view(np.uint8))
+    return Box(left, top, width, height) if width else Box(0, 0, ink.shape[1], ink.shape[0])

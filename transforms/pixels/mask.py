@@ -40,10 +40,12 @@ def mask_frame(stored: Array, boxes: Sequence[Box], info: PixelInfo, fill: Fill,
     """
     masked = np.array(stored, copy=True)
     hidden = region(boxes, info.shape)
+    # Once for all boxes: it looks at the whole frame.
+    ends = _ends(stored, hidden, info, space)
     for box in boxes:
         inside = slices(box, info.shape)
         if masked[inside].size:
-            masked[inside] = _value(stored, inside, hidden, info, fill, space)
+            masked[inside] = _value(stored, inside, hidden, ends, info, fill, space)
     if fill == "inpaint" and space != PALETTE and hidden.any() and not hidden.all():
         _inpaint(masked, boxes, hidden, info)
         if info.subsampled:  # pixels share their chrominance in pairs, and boxes cover whole pairs
@@ -75,8 +77,16 @@ def snapped(box: Box, grid: tuple[int, int], shape: tuple[int, int]) -> Box:
     return Box(left, top, right - left, bottom - top)
 
 
-def _value(stored: Array, inside: tuple[slice, slice], hidden: NDArray[np.bool_], info: PixelInfo, fill: Fill, space: str) -> Any:
-    black, white = _ends(stored, hidden, info, space)
+def _value(
+    stored: Array,
+    inside: tuple[slice, slice],
+    hidden: NDArray[np.bool_],
+    ends: tuple[Any, Any],
+    info: PixelInfo,
+    fill: Fill,
+    space: str,
+) -> Any:
+    black, white = ends
     if fill == "black":
         return black
     background = _background(stored, inside, hidden, space)

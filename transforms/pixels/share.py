@@ -64,6 +64,10 @@ class Place:
     contrast: float
     first: int
     times: int = 1
+    inked: int = 0
+    """Pixels of ink."""
+    levels: tuple[float, float] = (0.0, 0.0)
+    """Mean of the ink, and of the rest."""
     cells: tuple[Grey, ...] = field(default=(), repr=False)
     """What triage saw of a line and around it, by level."""
     beside: tuple[Place, ...] = field(default=(), repr=False)
@@ -76,25 +80,25 @@ class Place:
         edge = float(np.median(np.concatenate((content[0], content[-1], content[:, 0], content[:, -1]))))
         deviation = content - np.float32(edge)
         peak = float(np.abs(deviation).max())
-        return cls(box, sighting, content, np.abs(deviation) >= np.float32(max(INK * peak, 1e-6)), peak, first)
+        ink = np.abs(deviation) >= np.float32(max(INK * peak, 1e-6))
+        return cls(box, sighting, content, ink, peak, first, inked=int(np.count_nonzero(ink)), levels=_levels(content, ink))
 
     def on(self, grey: Grey) -> bool:
         """Whether a frame shows the same here."""
         content = np.ascontiguousarray(_content(grey, self.box))
-        if self.contrast == 0 or not self.ink.any():
+        if self.contrast == 0 or not self.inked:
             return bool(np.array_equal(content, self.content))
         changed = cv2.compare(cv2.absdiff(content, self.content), (TOLERANCE * self.contrast,), cv2.CMP_GT)
         if self.sighting is None:
             # By cells, not on the whole: a short line is little of a large place.
+            if cv2.countNonZero(changed) > NEWS * changed.size:
+                return False
             return bool(cv2.blur(changed, (CELL, CELL)).max() <= math.ceil(255 * NEWS))
         alike = changed == 0
-        count = np.count_nonzero(self.ink)
+        count = self.inked
         if count == self.ink.size:
             return False
-        ink = self.ink.view(np.uint8)
-        (ink_before, rest_before), (ink_now, rest_now) = (
-            (cv2.mean(values, ink)[0], cv2.mean(values, 1 - ink)[0]) for values in (self.content, content)
-        )
+        (ink_before, rest_before), (ink_now, rest_now) = self.levels, _levels(content, self.ink)
         before, now = ink_before - rest_before, ink_now - rest_now
         if now * before <= 0 or not FADED <= now / before <= 1 / FADED:
             return False
@@ -225,6 +229,12 @@ def _put_back(rest: Heat, warmth: Heat, lines: Sequence[Place]) -> None:
                 here = came.cells(level, around)
                 if np.count_nonzero(here >= SURE) >= NEW_CELLS:
                     np.copyto(rest.cells(level, around), here, where=here > 0)
+
+
+def _levels(content: Grey, ink: NDArray[np.bool_]) -> tuple[float, float]:
+    """Mean of the ink, and of the rest."""
+    mask = ink.view(np.uint8)
+    return cv2.mean(content, mask)[0], cv2.mean(content, 1 - mask)[0]
 
 
 def _content(grey: Grey, box: Box) -> NDArray[Any]:
