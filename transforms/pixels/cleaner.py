@@ -113,10 +113,10 @@ class PixelCleaner:
         start = time.perf_counter()
         if self._policy.mode is PixelMode.REDACT_NO_TEXT:
             return PixelReport(cleaned=False)
-        if pixel_info(dataset) is None:
+        info = pixel_info(dataset)
+        if info is None:
             return PixelReport(cleaned=True)
-        reader = FrameReader(dataset, self._limits)
-        info = reader.info
+        reader = FrameReader(dataset, self._limits, info)
         memory = memories.setdefault((info.shape, info.photometric, info.dtype.str), Memory())
         job = _Job(dataset, known, reader, known_places(dataset, self._policy, info.shape), memory, memory.frames, 0.0)
         look = self._look(read=read)

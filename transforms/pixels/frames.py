@@ -28,6 +28,7 @@ class FrameReader:
     Args:
         ds: a whole data set with file meta information.
         limits: bounds of a frame and of a decoder.
+        info: what `pixel_info` says about the data set, where that is known.
 
     Raises:
         DeidError: PIXELS_INCONSISTENT, the header makes no sense, or the pixel data is shorter than it promises; TOO_LARGE, one decoded
@@ -35,8 +36,8 @@ class FrameReader:
         ValueError: the instance has no pixels.
     """
 
-    def __init__(self, ds: Dataset, limits: LimitsPolicy) -> None:
-        info = pixel_info(ds)
+    def __init__(self, ds: Dataset, limits: LimitsPolicy, info: PixelInfo | None = None) -> None:
+        info = info or pixel_info(ds)
         if info is None:
             raise ValueError("an instance without pixels has no frames")
         self.info: PixelInfo = info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_color_lut
+from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from transforms.errors import Code, DeidError
@@ -22,6 +24,8 @@ PALETTE = "PALETTE COLOR"
 NATIVE = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian})
 _FLOAT_BITS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 _BITS = (1, 8, 16, 32, 64)
+_tag = functools.cache(Tag)
+"""pydicom looks a keyword up anew each time, which would be most of the work here."""
 _DIGITS = re.compile(rb"[^0-9]*([0-9]{1,9})")
 
 
@@ -113,7 +117,7 @@ def pixel_info(ds: Dataset) -> PixelInfo | None:
         DeidError: PIXELS_INCONSISTENT when the header contradicts itself or leaves out what cannot be inferred; PIXELS_UNSUPPORTED for
             layouts that no current standard defines.
     """
-    present = [keyword for keyword in KEYWORDS if keyword in ds and ds[keyword].value]
+    present = [keyword for keyword in KEYWORDS if _tag(keyword) in ds and ds[_tag(keyword)].value]
     if not present:
         return None
     if len(present) > 1:
@@ -189,12 +193,13 @@ def _required(ds: Dataset, keyword: str) -> int:
 
 def _value(ds: Dataset, keyword: str | int) -> Any:
     """The value of an element, or its bytes when they do not convert to its VR."""
-    if keyword not in ds:
+    tag = _tag(keyword)
+    if tag not in ds:
         return None
     try:
-        return ds[keyword].value
+        return ds[tag].value
     except Exception:  # pydicom raises what the malformed value makes it stumble over
-        return getattr(ds.get_item(keyword), "value", None)
+        return getattr(ds.get_item(tag), "value", None)
 
 
 def _frames(ds: Dataset, info: PixelInfo) -> int:

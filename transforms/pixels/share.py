@@ -162,7 +162,8 @@ class Memory:
             place.times += 1
         as_before = [place for place in present if place.sighting is None or not (look.reads and place.is_overwritten(grey))]
         rest = warmth.without([box for place in as_before for box in (place.sighting.pieces if place.sighting else (place.box,))])
-        _put_back(rest, warmth, [place for place in as_before if place.sighting is not None])
+        if lines := [place for place in as_before if place.sighting is not None]:
+            _put_back(rest, warmth, lines)
         known = [place.sighting for place in present if place.sighting is not None]
         if not known or self._vain:
             rest = sieved(rest, IDLE * min(self._vain, MOST))
