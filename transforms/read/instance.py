@@ -257,7 +257,7 @@ def _elements(file: _WatchedSpool | _Watched | io.BytesIO) -> tuple[Dataset, _Pr
 def _end_of_last(data: bytes, progress: _Progress) -> int | None:
     """Where the last element of a data set ends that was read to the end of the file; None when neither its length nor a delimiter says.
 
-    What ends with a delimiter may be cut all the same when it is a sequence: the delimiter may be that of a sequence in it.
+    Pixels end with the first delimiter behind them. In what a sequence holds there are delimiters of other things.
     """
     if progress.length != _UNDEFINED:
         end = progress.at + progress.length
