@@ -128,10 +128,8 @@ def encode(rows: list[dict[str, Any]], schema: pa.Schema, **common: Any) -> byte
     if unknown:
         raise KeyError(f"columns {sorted(unknown)} are not in the audit schema")
     columns = [
-        pa.repeat(pa.scalar(common[field.name], field.type), len(rows))
-        if field.name in common
-        else pa.array([row.get(field.name) for row in rows], field.type)
-        for field in schema
+        pa.repeat(pa.scalar(common[name], kind), len(rows)) if name in common else pa.array([row.get(name) for row in rows], kind)
+        for name, kind in zip(schema.names, schema.types, strict=True)  # names of Arrow's are made anew each time they are asked for
     ]
     return _to_bytes(pa.table(columns, schema=schema))
 
