@@ -21,6 +21,8 @@ _TITLES, _UPPER_TITLES, _LABELS = _CUES["titles"], _CUES["upper_titles"], _CUES[
 _PREPOSITIONS, _PARTICLES, _LEADING_PARTICLES = _CUES["prepositions"], _CUES["particles"], _CUES["leading_particles"]
 _CREDENTIALS = _CUES["credentials"]
 _SIDES = frozenset("lrLR")
+_ANATOMY = frozenset("AVNMLR")
+"""Arteria, vena, nervus, musculus, left and right, abbreviated as forenames are: ``V. Cava``."""
 _GAP = re.compile(r"[\s.,^'’]{1,3}|-")
 _LABEL_GAP = re.compile(r"\s*[:=^#]\s*|\s+")
 _CREDENTIAL_GAP = re.compile(r",?\s+")
@@ -74,6 +76,9 @@ def find_names(
     _clear_eponyms(tokens)
     _cues(tokens, text, caseless)
     _credentials(tokens, text)
+    _initials(tokens, text, frozenset() if strict else _ANATOMY)
+    if strict:
+        _alone(tokens, text)
     _neighbours(tokens, text, _style(tokens))
     yield from _spans(tokens, text)
 
@@ -163,6 +168,32 @@ def _credentials(tokens: list[_Token], text: str) -> None:
                 if not before.text[0].isupper() or before.kind & Word.PROTOCOL or not _CREDENTIAL_GAP.fullmatch(gap):
                     break
                 before.name, index = True, index - 1
+
+
+def _initials(tokens: list[_Token], text: str, others: frozenset[str]) -> None:
+    """A dotted initial, of which ``others`` are none, before a word that can be a name: ``J. Miller``."""
+    for initial, word in pairwise(tokens):
+        dotted = _is_initial(initial) and _gap(text, initial, word) in {".", ". "}
+        word.name |= dotted and _is_surname(word) and initial.text not in others
+
+
+def _alone(tokens: list[_Token], text: str) -> None:
+    """A line of one word that can be a name, and of initials: ``MILLER, J.``, ``J BROWN``. A bare side is no initial."""
+    words = [token for token in tokens if not _is_initial(token)]
+    letters = [token for token in tokens if _is_initial(token)]
+    if len(words) != 1 or not letters or not _is_surname(words[0]) or any(char.isdigit() for char in text):
+        return
+    words[0].name |= any(token.text not in _SIDES for token in letters) or "," in text
+
+
+def _is_initial(token: _Token) -> bool:
+    return len(token.text) == 1 and token.text.isupper()
+
+
+def _is_surname(token: _Token) -> bool:
+    """Whether a word can be a name and is none of a protocol's."""
+    possible = token.kind & _NAMES and not token.kind & Word.PROTOCOL
+    return bool(possible) and len(token.text) >= _MIN_ALONE and token.text[0].isupper()
 
 
 def _extend(tokens: list[_Token], text: str, first: int) -> None:

@@ -113,6 +113,10 @@ def test_frames_and_far_lines_do_not_mix(detector: PiiDetector) -> None:
         "F25 }2011",
         "geb.02/06/37[F]",
         "15 0ct 2011",
+        "J. Miller",
+        "MILLER, J.",
+        "J BROWN",
+        "Brown, L",
         "122/07/94",
         "03//1950",
         "//1950",
@@ -131,7 +135,21 @@ def test_what_ocr_leaves_of_an_identity_is_sensitive(detector: PiiDetector, text
 
 
 @pytest.mark.parametrize(
-    "text", ["CBT: 35 mm", "MLD 7.5", "DAP 753 dGycm2", "W6030L44", "TA 02:28", "SL 5.0", "3/3/4", "127/128", "DR:50", "DR: 60 dB"]
+    "text",
+    [
+        "CBT: 35 mm",
+        "MLD 7.5",
+        "DAP 753 dGycm2",
+        "W6030L44",
+        "TA 02:28",
+        "SL 5.0",
+        "3/3/4",
+        "127/128",
+        "DR:50",
+        "DR: 60 dB",
+        "LONG L",
+        "GRAY R",
+    ],
 )
 def test_values_with_units_are_settings(detector: PiiDetector, text: str) -> None:
     assert detector.judge([line(text)], NOTHING) == (None,)
