@@ -136,7 +136,7 @@ def _cues(tokens: list[_Token], text: str, caseless: bool) -> None:
         gap = _gap(text, token, following)
         possible = not following.kind or bool(following.kind & _NAMES and not following.kind & Word.PROTOCOL)
         capital = caseless or following.text[0].isupper()
-        upper = caseless or (token.text.isupper() and len(token.text) > 1)
+        upper = token.text != "Dr" and (caseless or (token.text.isupper() and len(token.text) > 1))
         title = token.folded in (_UPPER_TITLES if upper else _TITLES) and (len(token.text) > 1 or gap.startswith("."))
         if title and _GAP.fullmatch(gap):
             first = _after_initials(tokens, text, index + 1)

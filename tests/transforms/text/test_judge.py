@@ -114,6 +114,7 @@ def test_frames_and_far_lines_do_not_mix(detector: PiiDetector) -> None:
         "geb.02/06/37[F]",
         "15 0ct 2011",
         "J. Miller",
+        "Dr Long",
         "MILLER, J.",
         "J BROWN",
         "Brown, L",
