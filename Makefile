@@ -2,11 +2,14 @@
 # make test   the tests
 # make azurite   the emulator of Azure for the tests, which skip without it (npm, 0.2 GB)
 # make bench  the benchmarks beside their peers; BENCH="tags text" chooses
+# make scale   all tests of distribution, the heavier ones too, with Spark 3.5 beside the project's (1 GB; needs Maven)
 # make airflow   the DAGs of configs/airflow, in an Airflow of their own (0.5 GB)
 # All create their environment on their first call and are quick afterwards.
 PYTHON ?= python3
 VENV := .venv
 AIRFLOW := .venv-airflow
+SPARK := .venv-spark35
+SPARK_VERSION := 3.5.9
 BIN := $(VENV)/bin
 UV := 0.13.8
 AZURITE := 3.35.0
@@ -14,7 +17,7 @@ export UV_LINK_MODE ?= copy
 # Without it every process of a machine that writes no bytecode compiles all libraries again: seconds of each start.
 export UV_COMPILE_BYTECODE ?= 1
 
-.PHONY: demo test lint lock bench airflow azurite clean
+.PHONY: demo test lint lock bench scale airflow azurite clean
 
 # pydicom's bundled files, a third of them not DICOM or broken on purpose, and 24 images with a patient's identity burned in.
 demo: $(VENV)/.demo demo/archive
@@ -40,6 +43,11 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+scale: export DICOM_DEID_SPARK_PYTHON = $(CURDIR)/$(SPARK)/bin/python
+scale: export DICOM_DEID_JOB_SERVER = $(CURDIR)/$(SPARK)/jars
+scale: $(VENV)/.test azurite $(SPARK)/.installed
+	@PATH="$(CURDIR)/$(VENV)/azurite/node_modules/.bin:$$PATH" $(BIN)/python -m pytest --scale tests/scale
 
 airflow: $(VENV)/.test $(AIRFLOW)/.installed
 	@$(BIN)/python -m pytest --scale tests/airflow
@@ -72,9 +80,17 @@ $(AIRFLOW)/.installed: configs/airflow/requirements.txt $(VENV)/bin/uv
 	$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python --requirement configs/airflow/requirements.txt
 	@touch $@
 
+$(SPARK)/.installed: setup.py requirements.txt configs/beam-spark/pom.xml $(VENV)/bin/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SPARK)
+	$(BIN)/uv pip install --quiet --python $(SPARK)/bin/python --constraint requirements.txt --editable .
+	$(BIN)/uv pip install --quiet --python $(SPARK)/bin/python pyspark==$(SPARK_VERSION)
+	$(SPARK)/bin/python -m pipeline.spark_classes
+	mvn --quiet --file configs/beam-spark/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(SPARK)/jars
+	@touch $@
+
 lock: $(VENV)/bin/uv
 	$(BIN)/uv pip compile setup.py --all-extras --universal --python-version 3.11 --override tests/bench/overrides.txt --quiet --no-annotate --output-file requirements.txt
 	$(BIN)/uv pip compile configs/airflow/requirements.in --universal --python-version 3.11 --quiet --no-annotate --output-file configs/airflow/requirements.txt
 
 clean:
-	rm -rf $(VENV) $(AIRFLOW) demo
+	rm -rf $(VENV) $(AIRFLOW) $(SPARK) demo
