@@ -94,9 +94,8 @@ def forget_work_lists(settings: Settings, keep: str = "") -> None:
 
 def _forget(store: Store, folder: str, keep: str = "") -> None:
     if store.is_folder(folder):
-        for source in store.list_files(folder):
-            if not keep or keep not in source.uri[len(folder) :].split("/"):
-                store.delete(source.uri)
+        uris = [source.uri for source in store.list_files(folder)]
+        store.delete_all(uri for uri in uris if not keep or keep not in uri[len(folder) :].split("/"))
 
 
 def _launch(

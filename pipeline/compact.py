@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.audit import TABLES, batches, files
-from pipeline.ledger import BATCH, RANKS, Ledger, coded, halves, is_part, ordered, ranks
+from pipeline.audit import TABLES, files, is_part, scan
+from pipeline.ledger import BATCH, RANKS, Ledger, coded, halves, ordered, ranks
 from pipeline.storage import Store
 from transforms.spool import Spool
 from transforms.types import Status
@@ -64,25 +64,24 @@ def _compact_table(store: Store, output: str, table: str, ledger: Ledger) -> Non
         uris = [uri for uri in uris if is_part(uri) or _stamp(uri) >= oldest]
     _load_keys(store, table, uris, ledger)
     wrong = dict(ledger.connection.execute("select file, count(*) from dropped group by file").fetchall())
-    stale = [(number, uri) for number, uri in enumerate(uris) if is_part(uri) or number in wrong]
+    stale = {uri: number for number, uri in enumerate(uris) if is_part(uri) or number in wrong}
     writer = _Writer(store, output, table, max(ledger.runs, default="none"), {*files(store, output, table)})
-    for number, uri in stale:
-        for batch in batches(store, uri, None, BATCH):
+    for uri, batches in scan(store, stale, None, BATCH):
+        for batch in batches:
             keep = _first(batch, table)
-            if number in wrong:
-                keep &= ~_dropped(batch, number, ledger)
+            if stale[uri] in wrong:
+                keep &= ~_dropped(batch, stale[uri], ledger)
             writer.add(_conform(batch.filter(pa.array(keep)), TABLES[table]))
         writer.roll()
     writer.close()
-    for _, uri in stale:
-        store.delete(uri)
+    store.delete_all(stale)
 
 
 def _load_keys(store: Store, table: str, uris: Iterable[str], ledger: Ledger) -> None:
     """Make ``keys``, one for the rows of an instance in a file, and ``dropped``, those of them that do not count."""
     ledger.connection.execute(f"create or replace table keys ({_KEYS})")
-    for number, uri in enumerate(uris):
-        for batch in batches(store, uri, _key_columns(table), BATCH):
+    for number, (uri, batches) in enumerate(scan(store, uris, _key_columns(table), BATCH)):
+        for batch in batches:
             key = _keys(batch, ledger)[_firsts(batch)]
             length = len(key)
             columns = [key[name] for name in ("i0", "i1", "run", "rank")]

@@ -79,8 +79,8 @@ def finished(store: Store, output: str, ledger: Ledger) -> Iterator[Header]:
     columns = ["instance_id", "url", "status", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "save_condition"]
     wanted, number = ledger.finished_rows(), 0
     following = next(wanted, -1)
-    for uri in ordered(audit.files(store, output, "restricted/crosswalk")):
-        for batch in audit.batches(store, uri, columns, BATCH):
+    for _, batches in audit.scan(store, ordered(audit.files(store, output, "restricted/crosswalk")), columns, BATCH):
+        for batch in batches:
             chosen = []
             while number <= following < number + batch.num_rows:
                 chosen.append(following - number)
@@ -110,8 +110,8 @@ def superseded_urls(store: Store, output: str, ledger: Ledger) -> Iterator[str]:
     """
     ledger.connection.execute("create or replace table names (number bigint, url_deid varchar)")
     number = 0
-    for uri in ordered(audit.files(store, output, "restricted/crosswalk")):
-        for batch in audit.batches(store, uri, ["url_deid"], BATCH):
+    for _, batches in audit.scan(store, ordered(audit.files(store, output, "restricted/crosswalk")), ["url_deid"], BATCH):
+        for batch in batches:
             ledger.insert("names", range(number, number + batch.num_rows), batch["url_deid"])
             number += batch.num_rows
     # A name that a row of the latest run of its input holds is in use; two rows of one run hold the same.

@@ -76,8 +76,9 @@ class Ledger:
         """Read the crosswalk: the latest row of each input counts, and none of a run before ``since``."""
         self._restart()
         number = 0
-        for uri in ordered(audit.files(store, output, "restricted/crosswalk")):
-            for batch in audit.batches(store, uri, ["url", "instance_id", "run_id", "status", "code"], BATCH):
+        uris = ordered(audit.files(store, output, "restricted/crosswalk"))
+        for uri, batches in audit.scan(store, uris, ["url", "instance_id", "run_id", "status", "code"], BATCH):
+            for batch in batches:
                 runs, run = coded(batch, "run_id")
                 statuses, status = coded(batch, "status")
                 codes, code = coded(batch, "code")
@@ -128,8 +129,8 @@ class Ledger:
     def counts(self, store: Store, output: str) -> tuple[dict[str, int], int]:
         """Rows by status over the inputs, and how many inputs have no row or more than one."""
         self.connection.execute("create or replace table rows (i0 ubigint, i1 ubigint, rank utinyint)")
-        for uri in audit.files(store, output, "audit/instances"):
-            for batch in audit.batches(store, uri, ["instance_id", "status"], BATCH):
+        for _, batches in audit.scan(store, audit.files(store, output, "audit/instances"), ["instance_id", "status"], BATCH):
+            for batch in batches:
                 statuses, status = coded(batch, "status")
                 self.insert("rows", *halves(batch["instance_id"].to_pylist()), ranks(statuses)[status])
         found = self.connection.execute(
@@ -157,7 +158,7 @@ class Ledger:
     def part(self, uri: str) -> int:
         """A number for the name of a part, the same in all tables; -1 for a merged file."""
         name = uri.rpartition("/")[2]
-        return self.parts.setdefault(name, len(self.parts)) if is_part(uri) else -1
+        return self.parts.setdefault(name, len(self.parts)) if audit.is_part(uri) else -1
 
     def _restart(self) -> None:
         self.connection.execute(f"create or replace table crosswalk ({_CROSSWALK})")
@@ -173,12 +174,7 @@ class Ledger:
 
 def ordered(uris: Iterable[str]) -> list[str]:
     """Files of a table: merged ones before parts, by name."""
-    return sorted(uris, key=lambda uri: (is_part(uri), uri))
-
-
-def is_part(uri: str) -> bool:
-    """Whether a worker wrote the file, rather than a compaction."""
-    return ".part-" in uri.rpartition("/")[2]
+    return sorted(uris, key=lambda uri: (audit.is_part(uri), uri))
 
 
 def halves(texts: Iterable[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

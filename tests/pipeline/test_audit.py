@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from threading import Barrier
+from typing import TypeVar
+from uuid import uuid4
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +20,7 @@ from transforms.outcomes import header_outcome, work_outcome
 from transforms.types import Box, Finding, FrameDecision, Header, Outcome, PixelReport, SeriesDecision, Status, Work
 
 STORE = Store()
+T = TypeVar("T")
 
 
 def header(number: int, **extra: object) -> Header:
@@ -65,6 +70,30 @@ def test_the_same_bundle_twice_is_one_part(tmp_path: Path) -> None:
     writer.write([saved(1), saved(2)])
     writer.write([saved(2), saved(1)])
     assert len(audit.files(STORE, str(tmp_path), "audit/instances")) == 1
+
+
+def test_parts_in_an_object_store_are_asked_for_together_and_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = f"memory://{uuid4().hex}"
+    for number in range(8):
+        audit.AuditWriter(STORE, output, "run").write([filtered(number)])
+    uris, together, read, delete = audit.files(STORE, output, "audit/instances"), Barrier(4), Store.read_range, Store.delete
+
+    def waits(call: Callable[..., T]) -> Callable[..., T]:
+        def wait_and_call(*arguments: object) -> T:
+            together.wait(10)
+            return call(*arguments)
+
+        return wait_and_call
+
+    monkeypatch.setattr(Store, "read_range", waits(read))
+    found = [
+        (uri, [row for batch in batches for row in batch["instance_id"].to_pylist()]) for uri, batches in audit.scan(STORE, uris, None, 5)
+    ]
+    assert [uri for uri, _ in found] == uris
+    assert sorted(row for _, rows in found for row in rows) == [f"id-{number}" for number in range(8)]
+    monkeypatch.setattr(Store, "delete", waits(delete))
+    STORE.delete_all(uris)
+    assert audit.files(STORE, output, "audit/instances") == []
 
 
 def test_compaction_keeps_one_row_of_each_instance(tmp_path: Path) -> None:

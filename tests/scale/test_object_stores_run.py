@@ -68,6 +68,28 @@ def test_a_run_in_an_object_store_gives_what_one_on_a_disk_gives(
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs", "abfs"])
+def test_an_instance_is_two_reads_and_one_write(tmp_path: Path, secret_file: Path, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What docs/scale.md reckons with: the range of the header, the whole with its version, and the file."""
+    paths = archive.series(tmp_path / "in", 5)
+    (tmp_path / "quick.yaml").write_text("name: quick\npixels: {mode: REDACT_NO_TEXT}\n")
+    with emulated(scheme, tmp_path) as cloud:
+        put(cloud, tmp_path / "in")
+        monkeypatch.setitem(fsspec.config.conf, scheme, dict(cloud.store.options[scheme]))
+        cloud.proxy.fail()
+        assert main(runs.command(f"{cloud.root}/in", f"{cloud.root}/out", secret_file, config=str(tmp_path / "quick.yaml"))[3:]) == 0
+        seen = [(method, unquote(path), asked) for method, path, asked in cloud.proxy.requests]
+        for path in paths:
+            size = path.stat().st_size
+            asked = [(method, ranged) for method, name, ranged in seen if f"in/{path.name}" in name]
+            assert asked == [("GET", f"bytes=0-{size - 1}"), ("GET", f"bytes=0-{size}")]
+        written = [method for method, name, _ in seen if "out/instances/" in name]
+        created = (
+            sum("ifGenerationMatch=0" in name for _, name, _ in seen) - 1
+        )  # an upload to Google's names its object within; one is the lease
+        assert created == 5 if scheme == "gs" else written == ["PUT"] * 5
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "abfs"])
 def test_credentials_that_expire_end_the_run_with_a_message_and_a_rerun_finishes_it(
     tmp_path: Path, secret_file: Path, scheme: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
