@@ -165,8 +165,7 @@ class Memory:
         if lines := [place for place in as_before if place.sighting is not None]:
             _put_back(rest, warmth, lines)
         known = [place.sighting for place in present if place.sighting is not None]
-        if not known or self._vain:
-            rest = sieved(rest, IDLE * min(self._vain, MOST))
+        rest = rest if known else sieved(rest, IDLE * min(self._vain, MOST))
         spots = rest.spots()
         found = look(picture, rest, [box for line in known for box in line.pieces]) if spots else []
         self._vain = 0 if found else self._vain + bool(spots)
