@@ -170,21 +170,30 @@ def _is_same_line(one: Box, other: Box) -> bool:
 
 
 def _spans_others(item: Sighting, others: Sequence[Sighting]) -> bool:
-    """Whether lines that `lines_within` it fill ``item``."""
-    return share_covered(item.box, lines_within(item, others)) >= SAME_PLACE
+    """Whether two or more lines apart from each other fill ``item``."""
+    inside = lines_within(item, others)
+    apart = any(overlap(one, other) < SAME_PLACE for at, one in enumerate(inside) for other in inside[:at])
+    return apart and share_covered(item.box, inside) >= SAME_PLACE
 
 
 def lines_within(item: Sighting, others: Sequence[Sighting]) -> list[Box]:
-    """Lines in ``item``, each much lower than it, when two of them are apart from each other; otherwise none."""
-    inside = [
+    """Lines in ``item``, each much lower than it."""
+    return [
         other.box
         for other in others
         if other is not item
         and other.box.h <= LOWER * item.box.h
         and intersection(other.box, item.box) >= INSIDE * other.box.w * other.box.h
     ]
-    apart = any(overlap(one, other) < SAME_PLACE for at, one in enumerate(inside) for other in inside[:at])
-    return inside if apart else []
+
+
+def holds_no_other(box: Box, inside: Sequence[Box]) -> bool:
+    """Whether no line as high as those ``inside`` fits between two of them, above or below them."""
+    height, end, gaps = min(line.h for line in inside), box.y, []
+    for line in sorted(inside, key=lambda line: line.y):
+        gaps.append(line.y - end)
+        end = max(end, line.y + line.h)
+    return max(gaps[0], box.y + box.h - end) <= height and all(gap <= MARGINS * height for gap in gaps[1:])
 
 
 def _joined(kept: Sighting, other: Sighting) -> Sighting:

@@ -15,7 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.pixels.codes import find_codes
-from transforms.pixels.decide import MIN_CHARACTERS, READ_SUPPORT, Sighting, is_agreed, is_flow, is_line, is_text, lines_within, merged
+from transforms.pixels.decide import (
+    MIN_CHARACTERS,
+    READ_SUPPORT,
+    Sighting,
+    holds_no_other,
+    is_agreed,
+    is_flow,
+    is_line,
+    is_text,
+    lines_within,
+    merged,
+)
 from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, rows_shared, share_covered, transposed, union
 from transforms.pixels.read_on import read_on
@@ -223,13 +234,16 @@ def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
 
 
 def _only_joins(item: Sighting, found: Sequence[Sighting], seen: Heat) -> bool:
-    """Whether a region is several lines that were found one by one, and what is between them: beside them triage sees nothing in it."""
+    """Whether a region is lines that were found by themselves, and what is between and around them: triage sees nothing else in it.
+
+    What warms cells beside lines is their own text, unless there is room for another line.
+    """
     inside = lines_within(item, found)
     if not inside:
         return False
     margin, box = min(line.h for line in inside) // 2, item.box
     core = Box(box.x + margin, box.y + margin, max(box.w - 2 * margin, 1), max(box.h - 2 * margin, 1))
-    rest = seen.without(inside)
+    rest = seen.without(inside, around=len(inside) > 1 and holds_no_other(box, inside))
     return all((rest.cells(level, core) < FOLLOWS).all() for level in range(len(rest.levels)))
 
 

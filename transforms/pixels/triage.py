@@ -130,11 +130,11 @@ class Heat:
         )
         return np.asarray(share[labels] >= SEEN_SHARE)
 
-    def without(self, boxes: Sequence[Box]) -> Heat:
-        """The same with nothing in ``boxes`` and a cell around them, which their text still warms."""
+    def without(self, boxes: Sequence[Box], *, around: bool = True) -> Heat:
+        """The same with nothing in ``boxes`` and, unless not wanted, a cell around them, which their text still warms."""
         levels = [cells.copy() for cells in self.levels]
         for level, cells in enumerate(levels):
-            reach = CELL * 2**level
+            reach = CELL * 2**level if around else 0
             for box in boxes:
                 left, top = self._cell(level, box.x - reach, box.y - reach)
                 right, bottom = self._cell(level, box.x + box.w - 1 + reach, box.y + box.h - 1 + reach)

@@ -238,16 +238,26 @@ def test_a_gap_between_two_parts_of_a_line_is_hidden_too() -> None:
     assert share_covered(Box(45, 45, 115, 10), [item.box for item in found]) == 1
 
 
-def test_a_region_that_only_joins_lines_hides_nothing_more() -> None:
+@pytest.mark.parametrize("pitch", [20, 26, 60])
+def test_a_region_that_only_joins_lines_hides_nothing_more(pitch: int) -> None:
     image = np.zeros((240, 320))
-    marks = [Box(40, 20 + 60 * number, 140, 26) for number in range(3)]
-    for box in marks:
-        image = write(image, 200.0, 0.8, (box.x + 4, box.y + 22))
-    over = sighting(Box(30, 14, 160, 160), 0.7, 0.9)
-    lines = [sighting(box, 0.8, 0.95) for box in marks]
-    assert all(item.box.h == 26 for item in completed([*lines, over], heat(image.astype(np.float32))))
+    lines = [Box(40, 40 + pitch * number, 100, 18) for number in range(3)]
+    for box in lines:
+        image = write(image, 200.0, 0.5, (box.x + 4, box.y + 14))
+    seen, over = heat(image.astype(np.float32)), sighting(Box(30, 32, 120, 2 * pitch + 34), 0.7, 0.9)
+    found = [sighting(box, 0.8, 0.95) for box in lines]
+    assert all(item.box.h == 18 for item in completed([*found, over], seen))
     # Where one of them was not found, the region may be all that hides it.
-    assert any(item.box.h > 26 for item in completed([lines[0], lines[2], over], heat(image.astype(np.float32))))
+    for number in range(3):
+        assert share_covered(lines[number], [item.box for item in completed([*found[:number], *found[number + 1 :], over], seen)]) == 1
+
+
+def test_a_wider_region_over_one_line_hides_nothing_more() -> None:
+    image = write(np.zeros((240, 320)), 200.0, 0.8, (40, 120)).astype(np.float32)
+    line, over = sighting(Box(36, 98, 140, 28), 0.8, 0.95), sighting(Box(36, 74, 140, 64), 0.7, 0.9)
+    assert [item.box.h for item in completed([line, over], heat(image))] == [28]
+    other = write(image, 200.0, 0.8, (40, 90)).astype(np.float32)
+    assert share_covered(Box(36, 74, 140, 20), [item.box for item in completed([line, over], heat(other))]) == 1
 
 
 def test_a_line_is_completed_past_one_above_whose_margin_reaches_into_it() -> None:
