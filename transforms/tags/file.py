@@ -7,15 +7,18 @@ import struct
 from contextlib import suppress
 
 import pydicom
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filebase import DicomIO
 from pydicom.filewriter import write_data_element, write_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from transforms.spool import Bytes, Spool
 from transforms.tags.pack import Encoder, NotRawError
+from transforms.tags.values import raw
 from transforms.types import Dataset
 
 _PIXELS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
+_PADDING = {"CS": b" ", "UI": b"\0"}
 _META = (("MediaStorageSOPClassUID", "SOPClassUID"), ("MediaStorageSOPInstanceUID", "SOPInstanceUID"))
 
 
@@ -55,15 +58,30 @@ def _write(buffer: io.BytesIO, ds: Dataset) -> None:
     if "PixelData" in ds:
         ds["PixelData"].is_undefined_length = ds.file_meta.TransferSyntaxUID.is_compressed  # PS3.5 A.4
     charset = ds.get("SpecificCharacterSet", "iso8859")
-    encoder = Encoder(implicit, little)
+    encoder, number16 = Encoder(implicit, little), struct.Struct("<H" if little else ">H")
     buffer.write(b"\0" * 128 + b"DICM")
     write_file_meta_info(file, ds.file_meta, enforce_standard=True)
     for number, tag in sorted((tag.real, tag) for tag in ds._dict):
         if number & 0xFFFF == 0 and number >> 16 > 6:
             continue  # group lengths are retired (PS3.5 7.2)
         element = ds.get_item(tag)
-        if element.is_raw:
-            with suppress(NotRawError, struct.error):
-                buffer.writelines(encoder.element(number, element))
-                continue
+        with suppress(NotRawError, struct.error):
+            buffer.writelines(encoder.element(number, element if element.is_raw else _raw_again(element, number16)))
+            continue
         write_data_element(file, element, charset)
+
+
+def _raw_again(element: DataElement, number16: struct.Struct) -> RawDataElement:
+    """One number of 16 bits, or one string in ASCII, as a raw element: what was asked for on the way, such as UIDs and rows, was converted.
+
+    Raises:
+        NotRawError: it is anything else.
+        struct.error: the number has more bits.
+    """
+    value, vr = element.value, element.VR
+    if vr == "US" and type(value) is int:
+        return raw(element.tag, vr, number16.pack(value), None)
+    if vr in _PADDING and isinstance(value, str) and value.isascii():
+        encoded = value.encode("ascii")
+        return raw(element.tag, vr, encoded + _PADDING[vr] if len(encoded) % 2 else encoded, None)
+    raise NotRawError
