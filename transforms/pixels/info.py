@@ -138,7 +138,7 @@ def pixel_info(ds: Dataset) -> PixelInfo | None:
         high = stored - 1
     if not 1 <= samples <= 4 or samples == 2:
         raise DeidError(Code.PIXELS_INCONSISTENT, f"SamplesPerPixel {samples}")
-    if photometric.endswith("422") and samples == 3 and columns % 2:
+    if photometric.endswith("422") and samples == 3 and columns % 2 and str(ds.file_meta.TransferSyntaxUID) in NATIVE:
         raise DeidError(Code.PIXELS_INCONSISTENT, f"4:2:2 with {columns} columns")
     if samples > 1 and photometric in (*MONOCHROME, PALETTE):
         raise DeidError(Code.PIXELS_INCONSISTENT, f"{photometric} with SamplesPerPixel {samples}")

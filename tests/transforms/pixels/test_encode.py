@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.data import get_testdata_file, get_testdata_files
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -270,6 +271,19 @@ def test_baseline_keeps_its_coefficients() -> None:
     changed = np.argwhere((before != after).any(axis=-1))
     assert changed.min(axis=0).tolist() >= [24, 24]
     assert changed.max(axis=0).tolist() <= [39, 55]
+
+
+def test_a_jpeg_may_have_an_odd_number_of_columns_whatever_its_sampling() -> None:
+    """Only native pairs of pixels need an even number; JPEG pads its blocks."""
+    picture = np.random.default_rng(8).integers(0, 256, (33, 35, 3), np.uint8)
+    target = io.BytesIO()
+    Image.fromarray(picture).save(target, "JPEG", quality=90, subsampling="4:2:2")
+    ds = instance(picture[None], "YBR_FULL_422", syntax=JPEGBaseline8Bit)
+    ds.PixelData = encapsulate([target.getvalue() + b"\0" * (target.tell() % 2)])
+    assert check_round_trip(ds) == "blocks"
+    native = instance(picture[None], "YBR_FULL_422")
+    with pytest.raises(DeidError, match="4:2:2 with 35 columns"):
+        pixel_info(native)
 
 
 def test_extended_becomes_lossless_and_says_that_it_was_lossy() -> None:
