@@ -8,6 +8,7 @@ files, and leaves rows that compaction finds to be the same.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +19,7 @@ from pipeline import spark_classes
 from pipeline.manifest import read_shard, slices
 from pipeline.storage import Store
 from transforms.buffer import OutcomeBuffer
-from transforms.errors import ConfigError, DeidError, describe
+from transforms.errors import Code, ConfigError, DeidError, describe
 from transforms.measures import Tally, of_outcome
 from transforms.series.aggregate import series_key
 from transforms.types import Chunk, Header, Outcome, Source
@@ -43,6 +44,7 @@ MAX_TASKS, MAX_GROUPING_TASKS = 20_000, 1_000
 
 _JVM = "-XX:TieredStopAtLevel=1"
 """Java passes names from one Python process to another: to optimise that costs more than it gains, 10 of 20 CPU seconds of a small job."""
+_RAISED = re.compile(rf"^{DeidError.__module__}\.{DeidError.__name__}: ({'|'.join(Code)})(?:: (.*))?$", re.M)
 DEFAULTS = {
     "spark.app.name": "dicom-deid",
     "spark.locality.wait": "0s",  # a chunk is a list of names: waiting for the executor that holds it gains nothing
@@ -161,19 +163,31 @@ def run(job: SparkJob, shards: Sequence[str], pending: int, context: SparkContex
 
     Returns:
         What the tasks measured.
+
+    Raises:
+        DeidError: a task failed as often as Spark lets it; with the code of the last time.
     """
     measured = context.accumulator(Tally(), Merged())
     reading, grouping, cleaning = tasks_for(pending, len(shards), context.defaultParallelism)
-    (
-        context.parallelize(slices(shards, reading), max(1, reading))
-        .mapPartitions(partial(_guarded, read_headers, job, measured))
-        .groupByKey(grouping, _bucket)
-        .mapPartitions(partial(_guarded, decide_series, job, measured))
-        .partitionBy(cleaning, _bucket)
-        .foreachPartition(partial(_guarded, deidentify, job, measured))
-    )
+    try:
+        (
+            context.parallelize(slices(shards, reading), max(1, reading))
+            .mapPartitions(partial(_guarded, read_headers, job, measured))
+            .groupByKey(grouping, _bucket)
+            .mapPartitions(partial(_guarded, decide_series, job, measured))
+            .partitionBy(cleaning, _bucket)
+            .foreachPartition(partial(_guarded, deidentify, job, measured))
+        )
+    except Exception as exc:
+        raise said_by_task(exc) or exc from None
     tally: Tally = measured.value
     return tally
+
+
+def said_by_task(exc: Exception) -> DeidError | None:
+    """The error of a task that ended the job, out of what Spark makes of it: a Java exception with a traceback of Python in it."""
+    found = _RAISED.search(str(exc))
+    return DeidError(Code(found[1]), found[2] or "") if found else None
 
 
 class Merged:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,10 @@ import pytest
 from pipeline import spark, spark_classes, spark_daemon
 from tests.end_to_end import archive
 from tests.scale import cluster, runs
-from transforms.errors import ConfigError
+from transforms.errors import ConfigError, DeidError
+from transforms.policy import LimitsPolicy
+from transforms.series.aggregate import chunks, decide
+from transforms.types import Header
 
 
 def test_options_are_those_of_spark_submit() -> None:
@@ -40,6 +45,31 @@ def test_tasks_follow_the_cluster_for_small_runs_and_the_inputs_for_large_ones()
     assert spark.tasks_for(10, 1, 4) == (8, 4, 32)
     assert spark.tasks_for(1_000_000, 1_000, 4) == (1_000, 50, 3_907)
     assert spark.tasks_for(100_000_000, 100_000, 4) == (20_000, 1_000, 20_000)
+
+
+def test_a_series_of_5000_slices_is_spread_over_the_tasks_as_names_only() -> None:
+    """157 chunks for 32 tasks; of a chunk of 32 instances of half a megabyte each, some kilobytes travel."""
+    headers = [
+        Header(f"{n:032x}", f"s3://archive/a/{n:06}.dcm", 1 << 19, "1.2", "1.2.3", f"1.2.3.{n}", "P", pixel_bytes=1 << 19)
+        for n in range(5000)
+    ]
+    found = list(chunks(headers, decide(headers, "all"), LimitsPolicy()))
+    assert len(found) == 157
+    cleaning = spark.tasks_for(5000, 5, 4)[2]
+    given = Counter(spark._bucket(chunk.key) % cleaning for chunk in found)
+    assert len(given) >= 0.9 * cleaning
+    assert max(given.values()) <= 3 * len(found) / cleaning, "no task has much more than its part"
+    assert max(len(pickle.dumps(chunk)) for chunk in found) < 32 * 1000
+
+
+def test_what_a_task_said_is_what_the_run_says() -> None:
+    java = "Task 1 failed 4 times: org.apache.spark.api.python.PythonException: Traceback (most recent call last):\n  File x\n{}\n\tat org"
+    said = spark.said_by_task(
+        Exception(java.format("transforms.errors.DeidError: read_failed: ClientError 400; renew them\n SQLSTATE: 38000"))
+    )
+    assert (type(said), str(said)) == (DeidError, "read_failed: ClientError 400; renew them")
+    assert str(spark.said_by_task(Exception(java.format("transforms.errors.DeidError: internal")))) == "internal"
+    assert spark.said_by_task(Exception(java.format("ValueError: Zyxwandt"))) is None
 
 
 def test_workers_import_the_installed_pyspark_only_where_the_archive_is_its_own(tmp_path: Path) -> None:
