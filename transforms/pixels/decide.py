@@ -16,7 +16,7 @@ WORD = 5
 SHORT_SCORE = 0.8
 AGREEMENT = ((0.75, 0.7, 1.5), (0.6, 0.8, 1.5), (0.45, 0.9, 2.5))
 """Detection, support and length over height that are enough together."""
-AGREEMENT_IN_COMPANY = ((0.45, 0.75, 1.0),)
+AGREEMENT_IN_COMPANY = ((0.45, 0.75, 1.0), (0.7, 0.45, 3.0))
 AGREEMENT_ON_MARKS = (0.65, 0.7, 2.0)
 """Detection and support that are enough for a mark of so many heights at most: turned initials on lead markers do not read."""
 COLOURED = 64
@@ -28,7 +28,7 @@ HUES = 0.02
 READ_SUPPORT = 0.3
 SURE_SUPPORT = 0.6
 DOUBT_SCORE = 0.7
-SIMPLE_SHAPES = frozenset("0OoQDCc1Il|!iJj/\\-_.,:;'\"()[] ")
+SIMPLE_SHAPES = frozenset("0OoQDCc1Il|!iJj/\\-_.,:;'\"()[] 一二三")
 SIMPLE_DETECTION = 0.65
 SIMPLE_SCORE = 0.95
 """Detection and score of a reading that are enough for a sign or two of these beside certain text."""

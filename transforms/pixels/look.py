@@ -2,7 +2,8 @@
 
 Triage marks spots. The detector looks at these only, each at the size at which it works best. A region that both agree on is text: two
 networks that were made from different images for different tasks do not agree on tissue. The rest is read, and stays only if it reads as
-characters; where triage is sure and the detector saw nothing, the detector looks again, larger and in the other polarity.
+characters; where triage is sure and the detector saw nothing, the detector looks again, larger and in the other polarity. On a frame that
+shows text it looks again wherever a larger network sees more of it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from transforms.pixels.codes import find_codes
 from transforms.pixels.decide import (
     MIN_CHARACTERS,
     READ_SUPPORT,
+    SIMPLE_SHAPES,
     Sighting,
     holds_no_other,
     is_agreed,
@@ -33,7 +35,7 @@ from transforms.pixels.read_on import read_on
 from transforms.pixels.reread import characters, read_in_doubt, reread, trimmed
 from transforms.pixels.rulers import without_rulers
 from transforms.pixels.sheet import assign, lay_out
-from transforms.pixels.sieve import sieved
+from transforms.pixels.sieve import closest, sieved
 from transforms.pixels.triage import FOLLOWS, Heat, Spot, heat
 from transforms.pixels.views import Picture, Style
 from transforms.types import Box
@@ -52,6 +54,25 @@ UPRIGHT = 0.7
 """Score of a reading as it stands from which a region is not turned: signs of simple shapes, which are text or not by other evidence."""
 SECOND_SCALE = 2.0
 WASTE = 1.25
+CLOSER_LOOKS = (
+    (SECOND_SCALE, Style.PLAIN),
+    (SECOND_SCALE, Style.EQUALISED),
+    (FIRST_SCALE, Style.PLAIN),
+)
+LONG = 3.0
+"""Length over height from which a region that was overlooked first need not be read, if both networks see it."""
+SMALL = 1 << 16
+"""Pixels up to which all of a frame is looked at again."""
+MOST_PIXELS = 1 << 17
+"""Of the frame that are looked at again in one style, on a larger one."""
+SIGN = 0.3
+"""Width of a sign over the height of its region, at least."""
+NEARLY = 0.5
+"""Score of a reading of three signs that says that a frame could show text: no image without text has any."""
+PROBABLE = 0.5
+"""Of the larger network, from which a place is looked at again on a frame with text: tissue reaches it hardly anywhere."""
+BESIDE = 64
+"""Pixels on either side that are looked at with such a place: of a faint line it may see one letter."""
 EDGE = 1
 KNOWN = 0.9
 COMPANY = 2
@@ -76,10 +97,12 @@ class Look:
         self._engine = engine
         self._min_score = min_score
         self.reads = read
+        self._nearly = False
 
     def __call__(self, picture: Picture, seen: Heat | None = None, known: Sequence[Box] = ()) -> list[Sighting]:
         """All text in ``picture``; ``seen`` saves the triage when it was made before, and is without the text that is ``known``."""
         seen = sieved(heat(picture.grey(), picture.colours())) if seen is None else seen
+        self._nearly = False
         found = completed(self._detect(picture, seen, _tiles(seen.spots(), picture.shape), FIRST_SCALE, Style.PLAIN), seen)
         for style in (Style.INVERSE, Style.EQUALISED):
             boxes = [box for item in found for box in item.pieces]
@@ -88,11 +111,27 @@ class Look:
             found = completed([*found, *more], seen) if more else found
         if not known and _is_chance(found):
             found = []
+        if found or self._nearly:
+            more = self._overlooked(picture, seen, [*known, *(box for item in found for box in item.pieces)])
+            found = merged([*found, *more])
         found = trimmed(self._engine, picture, without_rulers(self._engine, picture, found))
         found = read_on(self._engine, picture, reread(self._engine, picture, found) if self.reads else found, known)
         boxes = [box for item in found for box in item.pieces]
         codes = find_codes(picture, [spot for spot in seen.spots(SURE) if share_covered(spot.box, boxes) < EXPLAINED])
         return [*found, *read_in_doubt(self._engine, picture, self._unread(seen, found)), *codes]
+
+    def _overlooked(self, picture: Picture, seen: Heat, known: Sequence[Box]) -> list[Sighting]:
+        """More text on a frame that shows some: where nothing was found, and the larger network sees it, whatever the smaller one does."""
+        closer = closest(seen)
+        cells = [np.maximum(*both) for both in zip(seen.levels, closer.levels, strict=False)]
+        support = Heat([*cells, *seen.levels[len(cells) :]], seen.shape)
+        found, whole = list[Sighting](), Box(0, 0, picture.shape[1], picture.shape[0])
+        for scale, style in CLOSER_LOOKS:
+            boxes = [*known, *(box for item in found for box in item.pieces)]
+            spots = _surest(closer.without(boxes).spots(PROBABLE))
+            places = [(whole, 0)] if whole.w * whole.h <= SMALL else _tiles(spots, picture.shape, BESIDE)
+            found += self._detect(picture, support, places, scale, style, boxes, least=READ_SUPPORT)
+        return [replace(item, read=item.read or item.box, found=item.box) for item in found]
 
     def _unread(self, seen: Heat, found: Sequence[Sighting]) -> list[Sighting]:
         """Lines that triage alone is sure of, faint ones above all: they count on frames where other text is certain."""
@@ -112,8 +151,12 @@ class Look:
         known: Sequence[Box] = (),
         *,
         again: bool = True,
+        least: float = 0.0,
     ) -> list[Sighting]:
-        """Text in some places of the frame, beside what is known. A place whose edge cuts text is looked at again, larger."""
+        """Text in some places of the frame, beside what is known. A place whose edge cuts text is looked at again, larger.
+
+        ``least`` is the support that they have by other evidence.
+        """
         if not places:
             return []
         tiles = [picture.tile(box, scale / 2**level, style) for box, level in places]
@@ -126,7 +169,7 @@ class Look:
             where = bounding(quad, picture.shape)
             if where is None or not is_line(quad, level) or share_covered(where, known) >= KNOWN:
                 continue
-            support = seen.support(where)
+            support = max(seen.support(where), least)
             if support < READ_SUPPORT:
                 # Whatever it reads as, it is no text, or text of a place that is known from another frame.
                 continue
@@ -134,17 +177,28 @@ class Look:
                 cut.add(index)
             sighting = Sighting(where, pieces(quad, picture.shape), region.score, support, score=region.score)
             candidates.append((sighting, crop(tile, region.quad)))
-        found = self._judged(candidates, len(known), picture.shape)
+        found = self._judged(candidates, len(known), picture.shape, LONG if least else 0.0)
+        if least:
+            found = [item for item in found if _is_written(item) or (item.support > least and _aspect(item.box) >= LONG)]
         wider = [(grown(box, 2 * MARGIN * 2**level, picture.shape), level) for box, level in (places[index] for index in sorted(cut))]
         known = [*known, *(sighting.box for sighting in found)]
-        return found + self._detect(picture, seen, wider, scale, style, known, again=False)
+        return found + self._detect(picture, seen, wider, scale, style, known, again=False, least=least)
 
-    def _judged(self, candidates: Sequence[tuple[Sighting, Image]], known: int, shape: tuple[int, int]) -> list[Sighting]:
-        """Those that are text: agreed on, or read. Text comes in company: where some is certain, less is needed for more of it."""
-        certain = [is_agreed(sighting, shape) and not is_flow(content) for sighting, content in candidates]
+    def _judged(
+        self, candidates: Sequence[tuple[Sighting, Image]], known: int, shape: tuple[int, int], aspect: float = 0.0
+    ) -> list[Sighting]:
+        """Those that are text: agreed on and of that aspect, or read. Text comes in company: where some is certain, more needs less."""
+
+        def agreed(*, in_company: bool) -> list[bool]:
+            return [
+                _aspect(item.box) >= aspect and is_agreed(item, shape, in_company=in_company) and not is_flow(content)
+                for item, content in candidates
+            ]
+
+        certain = agreed(in_company=False)
         company = known + sum(certain) >= COMPANY
         if company:
-            certain = [is_agreed(sighting, shape, in_company=True) and not is_flow(content) for sighting, content in candidates]
+            certain = agreed(in_company=True)
         kept = [] if self.reads else [sighting for (sighting, _), sure in zip(candidates, certain, strict=True) if sure]
         doubted = [(*item, sure) for item, sure in zip(candidates, certain, strict=True) if self.reads or not sure]
         readings = self._engine.read([content for _, content, _ in doubted])
@@ -154,12 +208,36 @@ class Look:
                 best = sighting.read_as(max([reading, *self._engine.read(_turned(content))], key=_weight))
             if sure or is_text(best, self._min_score, shape, in_company=company):
                 kept.append(best)
+            elif characters(best.text) >= MIN_CHARACTERS and best.score >= NEARLY:
+                self._nearly = True
         return kept
 
 
 def _is_chance(alone: Sequence[Sighting]) -> bool:
     """Whether all that stands on a frame is a sign or two where triage doubts: streaks that cross read as ``X``."""
     return len(alone) == 1 and characters(alone[0].text) < MIN_CHARACTERS and alone[0].support < ALONE_SUPPORT
+
+
+def _surest(spots: Sequence[Spot]) -> list[Spot]:
+    """As many spots as may be looked at again, the most probable first: where it sees text all over a frame, it sees texture."""
+    chosen, pixels = [], 0
+    for spot in sorted(spots, key=lambda item: (-item.peak, item.level, item.box)):
+        margin = MARGIN << spot.level
+        pixels += (spot.box.w + 2 * margin + 2 * (BESIDE << spot.level)) * (spot.box.h + 2 * margin) >> 2 * spot.level
+        if pixels > MOST_PIXELS:
+            break
+        chosen.append(spot)
+    return chosen
+
+
+def _is_written(item: Sighting) -> bool:
+    """Whether a region reads as three signs or more, and is as long for its height as so many are, unless it is tilted."""
+    signs = characters(item.text)
+    return signs >= MIN_CHARACTERS and bool(set(item.text) - SIMPLE_SHAPES) and (len(item.pieces) > 1 or _aspect(item.box) >= SIGN * signs)
+
+
+def _aspect(box: Box) -> float:
+    return max(box.w, box.h) / min(box.w, box.h)
 
 
 def _turned(content: Image) -> list[Image]:
@@ -178,11 +256,13 @@ def _weight(reading: Reading) -> float:
     return reading.score * min(sum(character.isalnum() for character in reading.text), 3)
 
 
-def _tiles(spots: Sequence[Spot], shape: tuple[int, int]) -> list[Place]:
-    """Boxes to look at with their level: spots with a margin, joined where they would overlap."""
+def _tiles(spots: Sequence[Spot], shape: tuple[int, int], beside: int = 0) -> list[Place]:
+    """Boxes to look at with their level: spots with a margin, and more of it ``beside`` them, joined where they would overlap."""
     tiles: list[Place] = []
     for spot in sorted(spots, key=lambda item: (item.level, item.box.y, item.box.x)):
-        box = grown(spot.box, MARGIN * 2**spot.level, shape)
+        box, more = grown(spot.box, MARGIN * 2**spot.level, shape), beside * 2**spot.level
+        left, right = max(box.x - more, 0), min(box.x + box.w + more, shape[1])
+        box = Box(left, box.y, right - left, box.h)
         joined = True
         while joined:
             joined = False

@@ -243,7 +243,7 @@ def heat(grey: Grey, colours: Sequence[Colour] = ()) -> Heat:
         cut = np.clip(grey, np.float32(bottom - reach), np.float32(top + reach))
         for both, source in zip(sources, _reduced(Source(cut, (), CONTRAST_FLOOR * reach, middle)), strict=True):
             both.append(source)
-    return Heat([np.maximum.reduce([_probabilities(source) for source in both]) for both in sources], shape, sources)
+    return Heat([np.maximum.reduce([mapped(source, network) for source in both]) for both in sources], shape, sources)
 
 
 def _following(line: Grey) -> int:
@@ -267,16 +267,19 @@ def _reduced(source: Source) -> list[Source]:
     return levels
 
 
-def _probabilities(source: Source) -> Grey:
-    """One map. A large frame is looked at in strips that overlap by more than the network sees, so that the work stays in the cache."""
+def mapped(source: Source, look: Callable[[Grey], Grey]) -> Grey:
+    """What a network sees of a frame.
+
+    A large frame is looked at in strips that overlap by more than the network sees, so that the work stays in the cache.
+    """
     rows, columns = (side + 2 * BORDER + -side % CELL for side in source.grey.shape)
     step = max(STRIP_PIXELS // columns // CELL * CELL, 4 * CONTEXT)
     if rows <= step + 2 * CONTEXT:
-        return look_at(source, slice(0, rows), slice(0, columns), network)
+        return look_at(source, slice(0, rows), slice(0, columns), look)
     parts = []
     for start in range(0, rows, step):
         top, bottom = max(start - CONTEXT, 0), min(start + step + CONTEXT, rows)
-        part = look_at(source, slice(top, bottom), slice(0, columns), network)
+        part = look_at(source, slice(top, bottom), slice(0, columns), look)
         parts.append(part[(start - top) // CELL : (min(start + step, rows) - top) // CELL])
     return np.concatenate(parts)
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import pytest
 
+from transforms.pixels import look
 from transforms.pixels.decide import Sighting
+from transforms.pixels.engines import registry
 from transforms.pixels.engines.base import Image, Reading, Region
+from transforms.pixels.geometry import share_covered
 from transforms.pixels.look import Look
-from transforms.pixels.triage import Heat
+from transforms.pixels.triage import Heat, heat
 from transforms.pixels.views import Picture
 from transforms.types import Box
 
@@ -43,3 +47,38 @@ def test_a_lone_sign_where_triage_doubts_is_no_text(monkeypatch: pytest.MonkeyPa
 def test_a_sign_beside_other_text_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen_by(monkeypatch, [MARK, OTHER], 0.4, []) == 2
     assert seen_by(monkeypatch, [MARK], 0.4, [OTHER]) == 1, "known from another frame"
+
+
+def among_dots(other: str) -> np.ndarray:
+    """A small nuclear medicine frame: a faint name among bright dots, in which triage sees nothing, and clear text or none."""
+    noise, image = np.random.default_rng(0), np.full((168, 168), 25, np.uint8)
+    for x, y in noise.integers(0, 168, (120, 2)).tolist():
+        cv2.circle(image, (x, y), 1, (int(noise.integers(120, 255)),), -1)
+    glyphs = np.zeros_like(image)
+    cv2.putText(glyphs, "ACHTERBERG W.", (10, 80), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255,), 1, cv2.LINE_AA)
+    image = np.clip(image + glyphs * (40 / 255), 0, 255).astype(np.uint8)
+    cv2.putText(image, other, (20, 150), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (250,), 1, cv2.LINE_AA)
+    return image
+
+
+def test_text_that_triage_does_not_see_is_found_beside_text_that_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    name, picture = Box(10, 70, 110, 12), Picture(among_dots("1958-04-11"))
+    assert heat(picture.grey()).support(name) < 0.3
+    engine = registry.load(registry.choose("auto"))
+    assert share_covered(name, [box for item in Look(engine, 0.5, read=False)(picture) for box in item.pieces]) > 0.8
+    monkeypatch.setattr(look, "CLOSER_LOOKS", ())
+    assert share_covered(name, [box for item in Look(engine, 0.5, read=False)(picture) for box in item.pieces]) == 0
+
+
+def test_a_frame_that_shows_no_text_is_not_looked_at_closer(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Heat] = []
+    monkeypatch.setattr(look, "closest", lambda seen: asked.append(seen) or seen)
+    engine = registry.load(registry.choose("auto"))
+    assert not Look(engine, 0.5, read=False)(Picture(among_dots("")))
+    assert not asked
+
+
+@pytest.mark.parametrize(("text", "width", "counts"), [("NGOZI F.", 90, True), ("NGOZI F.", 30, False), ("JS", 40, False)])
+def test_what_triage_gives_no_support_reads_as_three_signs_in_their_room(text: str, width: int, counts: bool) -> None:
+    box = Box(0, 0, width, 20)
+    assert look._is_written(Sighting(box, (box,), 0.8, 0.3, text, 0.9)) == counts
