@@ -54,11 +54,7 @@ UPRIGHT = 0.7
 """Score of a reading as it stands from which a region is not turned: signs of simple shapes, which are text or not by other evidence."""
 SECOND_SCALE = 2.0
 WASTE = 1.25
-CLOSER_LOOKS = (
-    (SECOND_SCALE, Style.PLAIN),
-    (SECOND_SCALE, Style.EQUALISED),
-    (FIRST_SCALE, Style.PLAIN),
-)
+CLOSER_STYLES = (Style.PLAIN, Style.EQUALISED)
 LONG = 3.0
 """Length over height from which a region that was overlooked first need not be read, if both networks see it."""
 SMALL = 1 << 16
@@ -126,11 +122,11 @@ class Look:
         cells = [np.maximum(*both) for both in zip(seen.levels, closer.levels, strict=False)]
         support = Heat([*cells, *seen.levels[len(cells) :]], seen.shape)
         found, whole = list[Sighting](), Box(0, 0, picture.shape[1], picture.shape[0])
-        for scale, style in CLOSER_LOOKS:
+        for style in CLOSER_STYLES:
             boxes = [*known, *(box for item in found for box in item.pieces)]
             spots = _surest(closer.without(boxes).spots(PROBABLE))
             places = [(whole, 0)] if whole.w * whole.h <= SMALL else _tiles(spots, picture.shape, BESIDE)
-            found += self._detect(picture, support, places, scale, style, boxes, least=READ_SUPPORT)
+            found += self._detect(picture, support, places, SECOND_SCALE, style, boxes, least=READ_SUPPORT)
         return [replace(item, read=item.read or item.box, found=item.box) for item in found]
 
     def _unread(self, seen: Heat, found: Sequence[Sighting]) -> list[Sighting]:

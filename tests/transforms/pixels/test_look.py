@@ -66,7 +66,7 @@ def test_text_that_triage_does_not_see_is_found_beside_text_that_it_does(monkeyp
     assert heat(picture.grey()).support(name) < 0.3
     engine = registry.load(registry.choose("auto"))
     assert share_covered(name, [box for item in Look(engine, 0.5, read=False)(picture) for box in item.pieces]) > 0.8
-    monkeypatch.setattr(look, "CLOSER_LOOKS", ())
+    monkeypatch.setattr(look, "CLOSER_STYLES", ())
     assert share_covered(name, [box for item in Look(engine, 0.5, read=False)(picture) for box in item.pieces]) == 0
 
 
