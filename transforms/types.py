@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 from transforms.spool import Bytes
 
+PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+"""Float, double float and integer pixel data (PS3.3 C.7.6.24, C.7.6.25, C.7.6.3)."""
+
 
 class Status(StrEnum):
     """How an input ended; every input ends as exactly one of them."""

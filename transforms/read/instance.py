@@ -17,11 +17,10 @@ from transforms.read.elements import text_of
 from transforms.read.header import encoding_uid, splice
 from transforms.read.recognise import DEFLATED, recognise, starts_like_a_data_set
 from transforms.spool import Bytes, Spool, blank
-from transforms.types import Dataset, Header
+from transforms.types import PIXEL_TAGS, Dataset, Header
 
 _HEAD_BYTES = 64 * 1024
 _REST_BYTES = 4096
-_PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _UNDEFINED = 0xFFFFFFFF
 _HEADER_BYTES = 8
 """Of an element, of an item and of a delimiter; VRs with long lengths have 4 more."""
@@ -241,7 +240,7 @@ def _elements(file: _WatchedSpool | _Watched | io.BytesIO) -> tuple[Dataset, _Pr
         number = int(tag)  # pydicom's own comparison of tags takes ten times as long
         progress.stopped = number >> 16 in (0x0000, 0x0002) or (progress.pixels and number < 0x7FE00000)
         if not progress.stopped:
-            pixels = number in _PIXEL_TAGS
+            pixels = number in PIXEL_TAGS
             progress.tag, progress.at, progress.length, progress.pixels = number, file.tell(), length, progress.pixels or pixels
             if isinstance(file, _Watched | _WatchedSpool):
                 file.items.counting = not pixels  # a frame is an item, too
@@ -262,7 +261,7 @@ def _end_of_last(data: bytes, progress: _Progress) -> int | None:
     if progress.length != _UNDEFINED:
         end = progress.at + progress.length
         return end if len(data) - _HEADER_BYTES < end <= len(data) else None
-    ends = range(len(data), len(data) - _HEADER_BYTES, -1) if progress.tag in _PIXEL_TAGS else ()
+    ends = range(len(data), len(data) - _HEADER_BYTES, -1) if progress.tag in PIXEL_TAGS else ()
     return next((end for end in ends if data[end - _HEADER_BYTES : end] in _SEQUENCE_ENDS), None)
 
 

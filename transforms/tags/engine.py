@@ -20,10 +20,9 @@ from transforms.tags.private import PrivateRules
 from transforms.tags.rules import Rules
 from transforms.tags.values import DEFAULT_ENCODINGS, UID, encode, raw, text_of
 from transforms.tags.walk import Walk
-from transforms.types import Dataset, Finding, Known, PiiFinder, PixelReport
+from transforms.types import PIXEL_TAGS, Dataset, Finding, Known, PiiFinder, PixelReport
 
 _SOP_CLASS, _SOP, _STUDY, _SERIES, _PATIENT_ID, _PATIENT_NAME = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00100020, 0x00100010
-_PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _SAFE_ID = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -137,7 +136,7 @@ def _shallow_copy(ds: Dataset) -> Dataset:
     """A data set of its own with the same elements: converted sequences are copied, raw ones are immutable, pixels are left out."""
     copy: Any = ds.__class__.__new__(ds.__class__)
     copy.__dict__.update({key: value for key, value in ds.__dict__.items() if key != "_dict"})
-    copy._dict = {tag: _copied(element) for tag, element in ds._dict.items() if tag not in _PIXELS}
+    copy._dict = {tag: _copied(element) for tag, element in ds._dict.items() if tag not in PIXEL_TAGS}
     return copy
 
 

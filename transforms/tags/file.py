@@ -15,9 +15,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from transforms.spool import Bytes, Spool
 from transforms.tags.pack import Encoder, NotRawError
 from transforms.tags.values import raw
-from transforms.types import Dataset
+from transforms.types import PIXEL_TAGS, Dataset
 
-_PIXELS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 _PADDING = {"CS": b" ", "UI": b"\0"}
 _META = (("MediaStorageSOPClassUID", "SOPClassUID"), ("MediaStorageSOPInstanceUID", "SOPInstanceUID"))
 
@@ -28,7 +27,7 @@ def encode(ds: Dataset) -> Bytes:
     Raises:
         Exception: whatever pydicom raises for what cannot be written.
     """
-    buffer = Spool() if any(isinstance(ds[tag].value, Spool) for tag in _PIXELS if tag in ds) else io.BytesIO()
+    buffer = Spool() if any(isinstance(ds[tag].value, Spool) for tag in PIXEL_TAGS if tag in ds) else io.BytesIO()
     if isinstance(buffer, Spool) or not _written_as_read(ds):
         pydicom.dcmwrite(buffer, ds, enforce_file_format=True)
     else:

@@ -16,7 +16,8 @@ from pydicom.datadict import DicomDictionary
 from pydicom.uid import UID_dictionary
 
 from transforms.spool import Bytes
-from transforms.verify.walk import PIXEL_TAGS, Element, Walk, walk
+from transforms.types import PIXEL_TAGS
+from transforms.verify.walk import Element, Walk, walk
 
 MIN_CHARACTERS = 4
 _MIN_WIDE_CHARACTERS = 2

@@ -8,7 +8,7 @@ import pydicom
 
 from transforms.errors import Code, DeidError
 from transforms.spool import Bytes, Spool
-from transforms.types import Dataset
+from transforms.types import PIXEL_TAGS, Dataset
 from transforms.verify.walk import walk
 
 _DEFERRED_BYTES = 64 * 1024
@@ -17,7 +17,6 @@ _DELIMITER_BYTES = 8
 _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID")
 _META = (("MediaStorageSOPClassUID", "SOPClassUID"), ("MediaStorageSOPInstanceUID", "SOPInstanceUID"))
 _SHAPE = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated")
-_PIXELS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 
 
 def check_structure(encoded: Bytes, dataset: Dataset) -> None:
@@ -32,7 +31,7 @@ def check_structure(encoded: Bytes, dataset: Dataset) -> None:
     """
     try:
         file = encoded.window(0, len(encoded)) if isinstance(encoded, Spool) else io.BytesIO(encoded)
-        found = pydicom.dcmread(file, defer_size=_DEFERRED_BYTES, specific_tags=[*_IDENTITY, *_SHAPE, *_PIXELS])
+        found = pydicom.dcmread(file, defer_size=_DEFERRED_BYTES, specific_tags=[*_IDENTITY, *_SHAPE, *PIXEL_TAGS])
         _compare(found, dataset, encoded)
     except DeidError:
         raise
@@ -52,7 +51,7 @@ def _compare(found: Dataset, meant: Dataset, encoded: Bytes) -> None:
     for keyword in _SHAPE:
         if found.get(keyword) != meant.get(keyword):
             raise DeidError(Code.VERIFY_FAILED, f"{keyword} changed by encoding")
-    for tag in _PIXELS:
+    for tag in PIXEL_TAGS:
         length = _length(found, tag, encoded)
         expected = len(meant[tag].value or b"") if tag in meant else None
         if length != expected and not (expected is not None and length == expected + expected % 2):

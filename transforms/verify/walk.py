@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 
 from transforms.spool import Bytes, Spool
+from transforms.types import PIXEL_TAGS
 
-PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
