@@ -33,8 +33,8 @@ class DeviceRule(Model):
     to the edge.
 
     Attributes:
-        match: by keyword or tag ``(6000,0022)``, a text that the value contains, or equals if ``=`` stands in front; case is ignored.
-            Several values are joined by backslashes.
+        match: by keyword or tag ``(6000,0022)``, a text that the value contains; equals, if ``=`` stands in front; or contains as a whole
+            word, if ``~`` does: ``~ge`` is no part of Agfa-Gevaert. Case is ignored; several values are joined by backslashes.
         blank: boxes that are hidden.
         keep: parts of them that are not.
         trust: text stands nowhere else on images of this device, and looking is left out.

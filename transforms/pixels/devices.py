@@ -6,6 +6,7 @@ else on images of this device.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -52,7 +53,11 @@ def matches(rule: DeviceRule, dataset: Dataset, shape: tuple[int, int]) -> bool:
 
 
 def _holds(wanted: str, found: str) -> bool:
-    return found == wanted[1:] if wanted.startswith("=") else wanted in found
+    if wanted.startswith("="):
+        return found == wanted[1:]
+    if wanted.startswith("~"):
+        return re.search(rf"(?<!\w){re.escape(wanted[1:])}(?!\w)", found) is not None
+    return wanted in found
 
 
 def _text(dataset: Dataset, name: str) -> str:

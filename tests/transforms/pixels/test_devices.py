@@ -41,6 +41,9 @@ def test_a_rule_of_another_device_does_nothing() -> None:
         ({"Manufacturer": "ge med"}, True),
         ({"Manufacturer": "=ge medical systems"}, True),
         ({"Manufacturer": "=ge"}, False),
+        ({"Manufacturer": "~ge"}, True),
+        ({"Manufacturer": "~e med"}, False),
+        ({"Manufacturer": "~systems"}, True),
         ({"WindowWidth": "=1"}, False),
         ({"ImageType": "SECONDARY\\SCREEN SAVE"}, True),
         ({"(6000,0022)": "graphics"}, True),
@@ -94,4 +97,10 @@ def test_a_placed_box_lies_inside(numbers: tuple[int, int, int, int], rows: int,
 
 def test_the_rules_that_come_along_are_valid() -> None:
     path = Path(__file__).parents[3] / "configs" / "devices.yaml"
-    assert len(PixelsPolicy.model_validate({"devices": str(path)}).devices) > 5
+    policy = PixelsPolicy.model_validate({"devices": str(path)})
+    assert len(policy.devices) > 5
+    dataset = Dataset()
+    dataset.Modality = "US"
+    for manufacturer, places in (("GE Healthcare", 1), ("GEMS Ultrasound", 0), ("Agfa-Gevaert", 0), ("Philips", 1)):
+        dataset.Manufacturer = manufacturer
+        assert len(known_places(dataset, policy, (600, 800)).boxes) == places
