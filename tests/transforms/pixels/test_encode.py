@@ -27,7 +27,8 @@ from pydicom.uid import (
 )
 
 from tests.transforms.pixels.images import instance
-from transforms.errors import DeidError
+from transforms.errors import Code, DeidError
+from transforms.pixels import codecs, encapsulation, jpeg_blocks, native
 from transforms.pixels.codecs import LOSSLESS_ENCODERS, RAW_FRAMES, EncapsulatedUncompressed, encode
 from transforms.pixels.encode import hide_boxes
 from transforms.pixels.frames import FrameReader
@@ -291,3 +292,56 @@ def test_extended_becomes_lossless_and_says_that_it_was_lossy() -> None:
     assert ds.file_meta.TransferSyntaxUID == JPEGExtended12Bit
     _, _, method = hide(ds, 0, Box(30, 30, 20, 10))
     assert (method, ds.file_meta.TransferSyntaxUID, ds.LossyImageCompression) == ("transcoded", JPEGLSLossless, "01")
+
+
+def wrong_inside(coded: Any, *_: Any) -> Any:
+    return np.where(np.arange(coded.size).reshape(coded.shape) == coded.size - 1, coded ^ 1, coded)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
+def test_an_encoder_that_changes_a_value_is_noticed(syntax: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each frame is decoded again before it is written: one bit of one pixel, far from the mask, refuses the instance."""
+    ds = instance(np.random.default_rng(3).integers(0, 200, (2, 33, 35), np.uint8))
+    info = pixel_info(ds)
+    assert info is not None
+    ds.PixelData = encapsulate([encode(FrameReader(ds, LIMITS).coded(index), info, None, syntax) for index in range(2)])
+    ds.file_meta.TransferSyntaxUID = syntax
+    monkeypatch.setattr(codecs, "encode", lambda coded, *rest: encode(wrong_inside(coded), *rest))
+    with pytest.raises(DeidError, match="frame 1 decodes to other values") as error:
+        hide(ds, 1, BOX)
+    assert error.value.code is Code.PIXELS_UNENCODABLE
+
+
+def test_a_native_frame_that_is_written_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = native.write
+    monkeypatch.setattr(native, "write", lambda data, info, index, coded, **named: write(data, info, index, wrong_inside(coded), **named))
+    with pytest.raises(DeidError, match="frame 0 decodes to other values"):
+        hide(instance(np.full((1, 9, 11), 7, np.uint8)), 0, BOX)
+
+
+def test_a_frame_that_is_not_stored_as_it_was_encoded_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ds = pydicom.dcmread(get_testdata_file("SC_rgb_rle_2frame.dcm"))
+    build = encapsulation.build
+
+    def spoiled(frames: Any, count: int, sink: Any, **named: Any) -> Any:
+        found = build(frames, count, sink, **named)
+        sink.seek(-2, io.SEEK_END)
+        sink.write(b"\xaa\xaa")
+        return found
+
+    monkeypatch.setattr(encapsulation, "build", spoiled)
+    with pytest.raises(DeidError, match="frame 1 is not found again"):
+        hide(ds, 0, BOX)
+
+
+def test_blocks_that_nobody_asked_for_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coefficients that were blanked elsewhere, or not blanked at all, are not written: the frame is encoded without loss instead."""
+    blank = jpeg_blocks.blank_apart
+    for wrong in (lambda areas: [*areas, [80, 88, 80, 88, areas[0][4]]], lambda _: []):
+        ds = pydicom.dcmread(get_testdata_file("SC_rgb_jpeg_dcmtk.dcm"))
+        monkeypatch.setattr(jpeg_blocks, "blank_apart", lambda data, info, areas, limits, to=wrong: blank(data, info, to(areas), limits))
+        before, after, method = hide(ds, 0, Box(30, 30, 20, 10))
+        assert (method, ds.LossyImageCompression, ds.LossyImageCompressionMethod) == ("transcoded", "01", "ISO_10918_1")
+        assert ds.LossyImageCompressionRatio > 1
+        outside = ~region([Box(30, 30, 20, 10)], before.shape[:2])
+        assert np.array_equal(before[outside], after[outside])
