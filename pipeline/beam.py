@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, PipelineOptions, PortableOptions, StandardOptions
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.runner import create_runner
 from apache_beam.transforms.environments import ExternalEnvironment
 
 from pipeline import spill
@@ -31,6 +33,7 @@ from transforms.beam.verify import VerifyDoFn
 from transforms.beam.write import WriteDoFn
 from transforms.beam.write_audit import WriteAuditDoFn
 from transforms.deidentify import OpenedHeader
+from transforms.errors import ConfigError
 from transforms.measures import Tally
 from transforms.series.aggregate import series_key
 from transforms.types import Header, Source, Work
@@ -39,6 +42,20 @@ RUNNERS = {"local": "FnApiRunner", "dataflow": "DataflowRunner", "beam-spark": "
 FINISHED = "finished"
 SLICES_PER_WORKER, SLICES_OF_A_CLUSTER = 16, 64
 """Parts of the work list at least: workers of this machine are given the same number of them, those of a cluster take them."""
+
+
+def check(runner: str, extra: Sequence[str] = ()) -> None:
+    """Whether a cluster's runner has the options that it cannot do without.
+
+    Raises:
+        ConfigError: says in Beam's words what is missing or wrong.
+    """
+    chosen = options(runner, 1, extra)
+    wrong = PipelineOptionsValidator(chosen, create_runner(RUNNERS[runner])).validate()
+    if runner == "beam-spark" and not (chosen.view_as(PortableOptions).job_endpoint or chosen.get_all_options()["spark_job_server_jar"]):
+        wrong.append("Expected --job_endpoint=HOST:PORT of a job server, or --spark_job_server_jar=JAR.")  # else Beam would download one
+    if wrong:
+        raise ConfigError(f"the runner '{runner}' and its options behind --: {' '.join(wrong)} See docs/scale.md")
 
 
 def options(runner: str, workers: int, extra: Sequence[str] = ()) -> PipelineOptions:

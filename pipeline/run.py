@@ -84,6 +84,10 @@ def _execute(settings: Settings, run_id: str, watch: Watch) -> Summary:
     check_engine(settings.policy.pixels)
     if settings.runner == "spark":
         spark.check(settings.engine_options)
+    elif settings.runner != "local":
+        from pipeline import beam  # imported late: it takes seconds
+
+        beam.check(settings.runner, settings.engine_options)
     identity = Identity(resolve(settings.secret))
     fingerprint = {
         "policy": settings.policy.fingerprint(),

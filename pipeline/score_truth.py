@@ -80,7 +80,7 @@ def read_checks(path: Path) -> dict[str, tuple[Check, ...]]:
             for name, entry in _entries(path).items():
                 for row in entry.get("checks", ()) if isinstance(entry, dict) else ():
                     found[name].append(Check(**row))
-    except (KeyError, TypeError) as exc:
+    except (KeyError, TypeError, OSError) as exc:
         raise ConfigError(f"{path}: expected checks with file, action, tag, text, kind, needs, unless ({exc!r})") from exc
     unknown = sorted({check.action for checks in found.values() for check in checks} - set(ACTIONS))
     if unknown:
@@ -89,7 +89,12 @@ def read_checks(path: Path) -> dict[str, tuple[Check, ...]]:
 
 
 def _entries(path: Path) -> dict[str, Any]:
-    entries = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise ConfigError(
+            f"{path}: cannot be read ({type(exc).__name__}); expected the truth.json of 'dicom-deid synth', or its like"
+        ) from None
     if not isinstance(entries, dict):
         raise ConfigError(f"{path}: expected an object of files, found {type(entries).__name__}")
     return entries

@@ -45,6 +45,7 @@ MAX_TASKS, MAX_GROUPING_TASKS = 20_000, 1_000
 _JVM = "-XX:TieredStopAtLevel=1"
 """Java passes names from one Python process to another: to optimise that costs more than it gains, 10 of 20 CPU seconds of a small job."""
 _RAISED = re.compile(rf"^{DeidError.__module__}\.{DeidError.__name__}: ({'|'.join(Code)})(?:: (.*))?$", re.M)
+_ENDED = re.compile(r"Master removed our application|SparkContext was shut down|stopped SparkContext")
 DEFAULTS = {
     "spark.app.name": "dicom-deid",
     "spark.locality.wait": "0s",  # a chunk is a list of names: waiting for the executor that holds it gains nothing
@@ -179,7 +180,7 @@ def run(job: SparkJob, shards: Sequence[str], pending: int, context: SparkContex
             .foreachPartition(partial(_guarded, deidentify, job, measured))
         )
     except Exception as exc:
-        raise said_by_task(exc) or exc from None
+        raise said_by_task(exc) or _ended_by_spark(exc, context) or exc from None
     tally: Tally = measured.value
     return tally
 
@@ -188,6 +189,14 @@ def said_by_task(exc: Exception) -> DeidError | None:
     """The error of a task that ended the job, out of what Spark makes of it: a Java exception with a traceback of Python in it."""
     found = _RAISED.search(str(exc))
     return DeidError(Code(found[1]), found[2] or "") if found else None
+
+
+def _ended_by_spark(exc: Exception, context: SparkContext) -> DeidError | None:
+    """An error of no task: the master does not answer, or the application was ended from outside."""
+    if _ENDED.search(str(exc)) is None:
+        return None
+    how = "see Spark's output above; see to the master, and run the same command again"
+    return DeidError(Code.INTERNAL, f"Spark ended the application at master {context.master}: {how}")
 
 
 class Merged:

@@ -73,7 +73,7 @@ class PixelsPolicy(Model):
     """
 
     mode: PixelMode = PixelMode.REDACT_ALL_TEXT
-    engine: Annotated[str, Field(pattern=r"^(auto|rapidocr|rapidocr-(openvino|onnxruntime)|tesseract(:\w+(\+\w+)*)?)$")] = "auto"
+    engine: str = "auto"
     fill: Literal["black", "background", "contrast", "inpaint"] = "black"
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.5
     padding: Annotated[int, Field(ge=0, le=64)] = 2
@@ -81,6 +81,14 @@ class PixelsPolicy(Model):
     ultrasound: Literal["look", "outside"] = "look"
     video: Literal["quarantine", "mask"] = "quarantine"
     devices: tuple[DeviceRule, ...] = ()
+
+    @field_validator("engine")
+    @classmethod
+    def _check_engine(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|rapidocr|rapidocr-(openvino|onnxruntime)|tesseract(:\w+(\+\w+)*)?", value):
+            known = "auto, rapidocr, rapidocr-onnxruntime, rapidocr-openvino, tesseract or, with languages, tesseract:deu+fra"
+            raise ValueError(f"expected {known}; found {value}")
+        return value
 
     @field_validator("devices", mode="before")
     @classmethod

@@ -18,7 +18,7 @@ from pipeline.settings import load_policy
 from pipeline.silence import silence
 from pipeline.storage import Store, canonical
 from transforms.deidentify import Deidentifier
-from transforms.errors import ConfigError
+from transforms.errors import ConfigError, DeidError
 from transforms.pixels.engines.registry import check_engine
 from transforms.pixels.frames import FrameReader
 from transforms.pixels.info import pixel_info
@@ -50,7 +50,10 @@ def main(options: argparse.Namespace) -> int:
     identity = Identity(secrets.resolve(secrets.find(options.secret_file, ephemeral)))
     store = Store()
     worker = Deidentifier(policy, identity, store, canonical("."))
-    dataset = read_instance(store.read_all(canonical(options.file), policy.limits.max_instance_bytes), policy.limits)
+    try:
+        dataset = read_instance(store.read_all(canonical(options.file), policy.limits.max_instance_bytes), policy.limits)
+    except DeidError as exc:
+        raise ConfigError(f"'{options.file}' would be no saved file: {exc}") from None
     known = worker.pii.known([dataset])
     boxes = worker.pixels.look(dataset, known)
     print(table(("tag", "VR", "action", "rule"), [_tag_row(finding) for finding in worker.tags.plan(dataset, known)]))

@@ -134,6 +134,17 @@ def test_the_job_holds_no_secret_and_no_input_name(staged: tuple[dict[str, bytes
                 assert not [canary for canary in archive.CANARIES if canary.encode() in text.lower()], name
 
 
+@pytest.mark.parametrize(("runner", "missing"), [("dataflow", "Missing required option: project."), ("beam-spark", "--job_endpoint=HOST")])
+def test_what_a_cluster_cannot_do_without_is_said_before_anything_is_read(
+    runner: str, missing: str, tmp_path: Path, secret_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive.series(tmp_path / "in", 1)
+    arguments = ["--config", CONFIG, "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--secret-file", str(secret_file)]
+    assert cli.main(["run", *arguments, "--runner", runner]) == 2
+    assert missing in capsys.readouterr().err
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
 def test_the_work_list_is_kept_for_the_workers_and_the_run_says_launched(staged: tuple[dict[str, bytes], Path]) -> None:
     assert [name for name in staged[0] if name.startswith("/out/restricted/manifests/")]
     assert json.loads(staged[0]["/out/run.json"])["state"] == "launched"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -70,6 +71,13 @@ def test_what_a_task_said_is_what_the_run_says() -> None:
     assert (type(said), str(said)) == (DeidError, "read_failed: ClientError 400; renew them")
     assert str(spark.said_by_task(Exception(java.format("transforms.errors.DeidError: internal")))) == "internal"
     assert spark.said_by_task(Exception(java.format("ValueError: Zyxwandt"))) is None
+
+
+def test_a_master_that_does_not_answer_is_said_with_what_to_do() -> None:
+    context = SimpleNamespace(master="spark://away:7077")
+    said = spark._ended_by_spark(Exception("Job aborted: Master removed our application: All masters are unresponsive!"), context)
+    assert "at master spark://away:7077" in str(said)
+    assert spark._ended_by_spark(Exception("Task 1 failed 4 times"), context) is None
 
 
 def test_workers_import_the_installed_pyspark_only_where_the_archive_is_its_own(tmp_path: Path) -> None:

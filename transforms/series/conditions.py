@@ -54,7 +54,7 @@ def check(conditions: Iterable[Condition]) -> None:
             check(condition.conditions)
             continue
         if kind not in _PLAIN:
-            raise ConfigError(f"unknown save condition {kind!r}{_nearest(kind, (*_PLAIN, *_COMBINING))}")
+            raise ConfigError(f"unknown save condition {kind!r}; expected one of {', '.join((*_PLAIN, *_COMBINING))}")
         if condition.conditions:
             raise ConfigError(f"save condition {kind}: takes a value and a dicom_tag, no conditions")
         parse_path(condition.dicom_tag)

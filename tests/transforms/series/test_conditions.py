@@ -86,7 +86,7 @@ def test_combinations() -> None:
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
-        ("NOTSUBSTR PRIMARY ImageType", "did you mean NOT_SUBSTR"),
+        ("NOTSUBSTR PRIMARY ImageType", "expected one of NOT_SUBSTR, IN"),
         ("IN [ct] Modalty", "did you mean Modality"),
         ("REGEX ( Modality", "no regular expression"),
         ("IN [] Modality", "expected a list"),
