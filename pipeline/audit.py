@@ -17,11 +17,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.ranged import RangedFile
 from pipeline.storage import Store, local_path
 from transforms.types import Outcome
 
 SCHEMA_VERSION = 1
 MAX_FILE_BYTES = 4 * 1024**3
+_FOOTER_BYTES = 64 * 1024
 READ_AHEAD = 16
 """Parts, of some 50 KB each."""
 
@@ -177,6 +179,12 @@ def scan(store: Store, uris: Iterable[str], columns: Sequence[str] | None, rows:
 def is_part(uri: str) -> bool:
     """Whether a worker wrote the file, rather than a compaction."""
     return ".part-" in uri.rpartition("/")[2]
+
+
+def schema(store: Store, uri: str) -> pa.Schema:
+    """The columns of a file, of which no more is read than its end."""
+    path = local_path(uri)
+    return pq.read_schema(path if path is not None else io.BufferedReader(RangedFile(uri, store), _FOOTER_BYTES))
 
 
 def _open(store: Store, uri: str) -> pq.ParquetFile:

@@ -3,7 +3,7 @@
 Which row counts is decided once, by the crosswalk: that of the latest run, of these the one that says more (`pipeline.ledger.RANKS`), of
 these the first. The other tables keep what belongs to that row. Safe to interrupt: merged files are whole before parts are removed, and
 what is there twice is dropped by the next compaction. Files of earlier runs are left alone unless a later run did some of their instances
-again.
+again, or they lack a column: readers take the columns of one file for those of all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.audit import TABLES, files, is_part, scan
+from pipeline.audit import TABLES, files, is_part, scan, schema
 from pipeline.ledger import BATCH, RANKS, Ledger, coded, halves, ordered, ranks
 from pipeline.storage import Store
 from transforms.spool import Spool
@@ -59,12 +59,13 @@ def _compact_table(store: Store, output: str, table: str, ledger: Ledger) -> Non
     superseded = ledger.count("crosswalk") > ledger.count("winner")
     if not parts and not superseded:
         return
+    outdated = {uri for uri in uris if not is_part(uri) and not schema(store, uri).equals(TABLES[table])}
     if not superseded:  # then only an interrupted compaction of these very parts can have left rows that are there twice
         oldest = min(_stamp(uri) for uri in parts)
-        uris = [uri for uri in uris if is_part(uri) or _stamp(uri) >= oldest]
+        uris = [uri for uri in uris if is_part(uri) or _stamp(uri) >= oldest or uri in outdated]
     _load_keys(store, table, uris, ledger)
     wrong = dict(ledger.connection.execute("select file, count(*) from dropped group by file").fetchall())
-    stale = {uri: number for number, uri in enumerate(uris) if is_part(uri) or number in wrong}
+    stale = {uri: number for number, uri in enumerate(uris) if is_part(uri) or number in wrong or uri in outdated}
     writer = _Writer(store, output, table, max(ledger.runs, default="none"), {*files(store, output, table)})
     for uri, batches in scan(store, stale, None, BATCH):
         for batch in batches:

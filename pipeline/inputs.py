@@ -8,8 +8,8 @@ import heapq
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
+from pipeline.ranged import RangedFile
 from pipeline.sorting import by_uri, in_order
 from pipeline.storage import Store, canonical, local_path
 from transforms.errors import ConfigError, DeidError
@@ -111,32 +111,9 @@ def _regex(pattern: str) -> str:
     return "".join(parts)
 
 
-class _Ranged(io.RawIOBase):
-    """A file of any store, read in ranges as they are asked for."""
-
-    def __init__(self, name: str, store: Store) -> None:
-        self._name, self._store, self._size, self._at = name, store, store.size(name), 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def readinto(self, buffer: Any, /) -> int:
-        data = self._store.read_range(self._name, self._at, min(self._at + len(buffer), self._size))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-
 def _text(name: str, store: Store, newline: str | None = None) -> io.TextIOWrapper:
     """A text file, line by line."""
-    buffered = io.BufferedReader(_Ranged(name, store), READ_BYTES)
+    buffered = io.BufferedReader(RangedFile(name, store), READ_BYTES)
     return io.TextIOWrapper(buffered, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
 
 
@@ -162,7 +139,7 @@ def _parquet_rows(name: str, store: Store) -> Iterator[Source]:
 
     path = local_path(name)
     try:
-        file = pq.ParquetFile(path if path is not None else io.BufferedReader(_Ranged(name, store), READ_BYTES))
+        file = pq.ParquetFile(path if path is not None else io.BufferedReader(RangedFile(name, store), READ_BYTES))
     except pa.ArrowException as exc:
         raise ConfigError(f"the manifest {name} is no Parquet file ({type(exc).__name__})") from None
     column = _column(name, file.schema_arrow.names)

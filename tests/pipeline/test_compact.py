@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -53,6 +54,24 @@ def test_files_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     files = audit.files(STORE, str(tmp_path), "audit/instances")
     assert [pq.read_metadata(uri).num_rows for uri in files] == [4, 4, 2]
     assert len(ids(tmp_path)) == len(set(ids(tmp_path))) == 10
+
+
+def test_a_file_that_lacks_a_column_gets_it_with_the_next_run(tmp_path: Path) -> None:
+    """Readers take the columns of one file for those of all: a column that was added later would be invisible, or an error."""
+    for run, outcome in (("run-1", saved(1)), ("run-2", saved(2))):
+        audit.AuditWriter(STORE, str(tmp_path), run).write([outcome])
+        compact.compact(STORE, str(tmp_path))
+    first, second = audit.files(STORE, str(tmp_path), "audit/instances")
+    pq.write_table(pq.read_table(first).drop_columns(["boxes_masked"]), first)
+    before = Path(second).stat().st_mtime_ns
+    with pytest.raises(duckdb.Error, match="boxes_masked"):
+        duckdb.sql(f"select boxes_masked from '{tmp_path}/audit/instances/*.parquet'")
+    audit.AuditWriter(STORE, str(tmp_path), "run-3").write([saved(3)])
+    compact.compact(STORE, str(tmp_path))
+    assert all(audit.schema(STORE, uri).equals(audit.INSTANCES) for uri in audit.files(STORE, str(tmp_path), "audit/instances"))
+    assert Path(second).stat().st_mtime_ns == before, "it lacked nothing"
+    found = duckdb.sql(f"select instance_id, boxes_masked is null from '{tmp_path}/audit/instances/*.parquet' order by all").fetchall()
+    assert found == [("id-1", True), ("id-2", False), ("id-3", False)]
 
 
 def test_a_part_of_an_older_schema_gets_nulls(tmp_path: Path) -> None:
