@@ -58,6 +58,14 @@ class DeviceRule(Model):
                 raise ValueError(f"expected a keyword such as Manufacturer, or a tag such as (0008,0070), found {name}")
         return match
 
+    @field_validator("blank", "keep")
+    @classmethod
+    def _check_boxes(cls, boxes: tuple[tuple[int, int, int, int], ...]) -> tuple[tuple[int, int, int, int], ...]:
+        for box in boxes:
+            if min(box[2:]) < 0:
+                raise ValueError(f"expected x, y, width, height with width and height 0 or more, found {list(box)}")
+        return boxes
+
 
 class PixelsPolicy(Model):
     """How burned-in text is found and hidden.

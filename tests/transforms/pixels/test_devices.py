@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from pydicom.dataset import Dataset
 
 from tests.transforms.pixels.test_cleaner import clean, instance, pixels, report
@@ -28,6 +29,24 @@ def test_a_trusted_rule_replaces_looking() -> None:
     result = report(clean(instance("KAUFMAN 1943"), devices=(rule,))[0])
     assert [finding.rule for finding in result.findings] == ["device:corner"]
     assert result.frames[0].method == "device:corner"
+
+
+def test_a_part_of_a_place_may_be_kept() -> None:
+    rule = DeviceRule(name="frame", blank=((0, 0, 0, 0),), keep=((40, 60, 100, 80), (120, 100, 20, 40)))
+    mask = np.zeros((200, 256), bool)
+    for box, name in known_places(instance(), PixelsPolicy(devices=(rule,)), mask.shape).boxes:
+        assert name == "device:frame"
+        assert not mask[box.y : box.y + box.h, box.x : box.x + box.w].any(), "hidden once"
+        mask[box.y : box.y + box.h, box.x : box.x + box.w] = True
+    expected = np.ones_like(mask)
+    expected[60:140, 40:140] = False
+    assert np.array_equal(mask, expected)
+
+
+def test_a_box_that_is_none_is_refused() -> None:
+    """It would hide nothing, and say nothing: corners instead of sizes, mostly."""
+    with pytest.raises(ValidationError, match="width and height 0 or more"):
+        DeviceRule(name="corners", blank=((10, 40, -5, 20),))
 
 
 def test_a_rule_of_another_device_does_nothing() -> None:

@@ -290,8 +290,14 @@ def test_a_jpeg_may_have_an_odd_number_of_columns_whatever_its_sampling() -> Non
 def test_extended_becomes_lossless_and_says_that_it_was_lossy() -> None:
     ds = pydicom.dcmread(get_testdata_file("JPEG-lossy.dcm"))
     assert ds.file_meta.TransferSyntaxUID == JPEGExtended12Bit
+    for keyword in ("LossyImageCompression", "LossyImageCompressionMethod", "LossyImageCompressionRatio"):
+        if keyword in ds:
+            delattr(ds, keyword)
+    coded = len(FrameReader(ds, LIMITS).encoded(0))
     _, _, method = hide(ds, 0, Box(30, 30, 20, 10))
     assert (method, ds.file_meta.TransferSyntaxUID, ds.LossyImageCompression) == ("transcoded", JPEGLSLossless, "01")
+    assert ds.LossyImageCompressionMethod == "ISO_10918_1"
+    assert ds.LossyImageCompressionRatio == pytest.approx(ds.Rows * ds.Columns * 2 / coded, abs=0.01)
 
 
 def wrong_inside(coded: Any, *_: Any) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tests.transforms.read.test_header import instance
 from transforms.errors import Code, DeidError
@@ -35,6 +36,26 @@ def test_reads_what_pydicom_reads() -> None:
 @pytest.mark.parametrize("cut", [1, 7, 500, 20_000, len(CT) - 2000])
 def test_a_truncated_file_is_refused(cut: int) -> None:
     assert refused(CT[:-cut]) == Code.DATASET_UNREADABLE
+
+
+@pytest.mark.parametrize(("limit", "ends"), [(1_000_000, Code.TOO_LARGE), (60_000_000, None)])
+def test_what_a_deflated_file_inflates_to_is_bounded(limit: int, ends: Code | None) -> None:
+    ds = pydicom.dcmread(io.BytesIO(CT))
+    ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    ds.PixelData = bytes(50_000_000)
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, ds)
+    assert len(buffer.getvalue()) < 100_000
+    limits = LimitsPolicy(max_data_bytes=limit)
+    tracemalloc.start()
+    try:
+        if ends is None:
+            assert len(read_instance(buffer.getvalue(), limits).PixelData) == 50_000_000
+        else:
+            assert refused(buffer.getvalue(), limits) == ends
+            assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_too_large() -> None:
