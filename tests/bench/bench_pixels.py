@@ -6,8 +6,9 @@
 Files: a corpus with ``burned_in_truth.json`` and ``manifest.csv`` ($DICOM_DEID_CORPUS, or --corpus), each image with text in one of its
 encodings, and images of ``dicom-deid synth``. What peers find is filled in by this project's encoder, so that only finding is compared.
 Seconds are those of the processor, per frame: of decoding and finding, for all methods alike; hiding and encoding, this project's work for
-all of them, are in a row of their own. The archive mix is 98 % of the mean over files without text (drawn by the seed) and 2 % of that over
-files with text. Series and cine count with all of their work. Intervals are those of Wilson, 95 %.
+all of them, are in a row of their own. So are clean images of kinds that neither set has (`clean_kinds`), and those of the corpus
+turned, inverted, cropped, enlarged, made noisy or brighter. The archive mix is 98 % of the mean over files without text (drawn by the seed)
+and 2 % of that over files with text. Series and cine count with all of their work. Intervals are those of Wilson, 95 %.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import os
 import resource
 import tempfile
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ import pydicom
 
 import transforms.read.quiet  # noqa: F401  # malformed files are part of the measurement
 from pipeline.score import compare
-from tests.bench.pixel_files import File, cine, corpus_files, ct_series, synth_files
+from tests.bench.clean_kinds import KINDS
+from tests.bench.pixel_files import File, altered_images, cine, corpus_files, ct_series, drawn_images, synth_files
 from tests.bench.pixel_goals import Tallies, Tally, goals, modalities
 from tests.bench.pixel_methods import METHODS, PEERS, Redact, cleaner, cpu, ours
 from transforms.errors import DeidError
@@ -81,6 +84,18 @@ def series(slices: int, seed: int, *, metal: bool) -> tuple[float, int]:
     return cpu() - start, sum(isinstance(report, DeidError) or bool(report.changed_frames) for report in reports)
 
 
+def changed(images: Iterable[pydicom.Dataset], names: Iterable[str] = ()) -> tuple[int, int]:
+    """How many of some images without text change, and of how many; prints it by name, where images have these names in turn."""
+    redact, labels, counts, total = ours(), list(names), Counter[str](), 0
+    for number, dataset in enumerate(images):
+        target, _ = redact(dataset)
+        counts[labels[number % len(labels)] if labels else ""] += bytes(target.PixelData) != bytes(dataset.PixelData)
+        total += 1
+    if labels:
+        print("\nclean images that change, by kind: " + (", ".join(f"{name} {count}" for name, count in counts.items() if count) or "none"))
+    return counts.total(), total
+
+
 def still_cine(frames: int, seed: int) -> tuple[float, dict[bool, list[bool]]]:
     """Processor seconds for a cine, and whether each of its texts is hidden in all frames; those that identify are under True."""
     dataset, boxes = cine(frames, seed)
@@ -97,6 +112,9 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--synth", type=int, default=24, help="synthetic images with text; a third as many without")
     parser.add_argument("--clean", type=int, default=60, help="files of the corpus without text, drawn by the seed")
+    parser.add_argument(
+        "--kinds", type=int, default=2 * len(KINDS), help="clean images of kinds that no other set has, and half as many altered"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--max-frames", type=int, default=4, help="larger files are left out")
@@ -126,8 +144,12 @@ def main() -> None:
                 tally = tallies[name, file.kind, str(dataset.get("Modality", "") or "?")]
                 measure(tally, redact, dataset, file, f"{name} {file.path.name}" if arguments.misses else "")
     extra: dict[str, Any] = {}
+    if arguments.kinds:
+        extra["kinds"] = (len(KINDS), *changed(drawn_images(arguments.kinds, arguments.seed), [kind.__name__ for kind in KINDS]))
+        if (arguments.corpus / "manifest.csv").exists():
+            extra["altered"] = changed(altered_images(arguments.corpus, arguments.kinds // 2, arguments.seed))
     if arguments.slices:
-        extra = {
+        extra |= {
             "series": series(arguments.slices, arguments.seed, metal=False),
             "metal": series(arguments.slices, arguments.seed, metal=True),
             "cine": [still_cine(arguments.slices * 3 // 2 // part, arguments.seed + at) for at, part in enumerate(CINE_PARTS)],

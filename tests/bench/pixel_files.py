@@ -1,4 +1,4 @@
-"""The files of bench_pixels: a corpus with truth, synthetic images, CT series without text, a cine with the same text in each frame."""
+"""The files of bench_pixels: a corpus with truth, synthetic images, other clean images, CT series without text, a cine of static text."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import copy
 import csv
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pydicom
+from numpy.typing import NDArray
 
 from pipeline.score_truth import TextBox, read_truth
 from pipeline.synth import make_archive, set_header
@@ -20,6 +22,10 @@ from pipeline.synth_images import series_of, store
 from pipeline.synth_layout import burn_frames
 from pipeline.synth_people import person
 from pipeline.synth_phantoms import phantom
+from tests.bench.clean_kinds import clean_plane
+from transforms.errors import DeidError
+from transforms.pixels.frames import FrameReader
+from transforms.policy import LimitsPolicy
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,89 @@ def synth_files(folder: Path, count: int, clean: int, seed: int) -> Iterator[Fil
     truth = read_truth(make_archive(None, folder, count=count, clean=clean, seed=seed))
     for name, boxes in truth.items():
         yield File("synthetic", folder / "dicom" / name, tuple(box for box in boxes if not box.plane))
+
+
+def drawn_images(count: int, seed: int) -> Iterator[pydicom.Dataset]:
+    """Images of `clean_kinds`, each kind in turn."""
+    for number in range(count):
+        yield _image(clean_plane(number, seed), "MONOCHROME2")
+
+
+def altered_images(folder: Path, count: int, seed: int) -> Iterator[pydicom.Dataset]:
+    """First frames of the corpus's images without text, altered so that nobody has seen them, and without text as before."""
+    noise, limits, made = np.random.default_rng(seed), LimitsPolicy(), 0
+    for file in corpus_files(folder, 1 << 20, seed, all_encodings=False):
+        if file.boxes or made == count:
+            continue
+        try:
+            dataset = pydicom.dcmread(file.path)
+            reader = FrameReader(dataset, limits)
+            plane = reader.rgb(0) if reader.info.colour else reader.stored(0)
+        except (DeidError, ValueError, AttributeError):  # what cannot be read is for other tests
+            continue
+        if min(plane.shape[:2]) >= SMALLEST and plane.dtype.itemsize <= 2 and plane.max() > 1:
+            made += 1
+            yield _image(ALTERATIONS[int(noise.integers(len(ALTERATIONS)))](plane, noise), reader.info.photometric)
+
+
+def _image(plane: NDArray[Any], photometric: str) -> pydicom.Dataset:
+    """A secondary capture of one plane: rows x columns, or rows x columns x 3 of RGB."""
+    dataset, _ = phantom("form", random.Random(0))
+    dataset.SamplesPerPixel = 3 if plane.ndim == 3 else 1
+    dataset.PhotometricInterpretation = "RGB" if plane.ndim == 3 else "MONOCHROME1" if photometric == "MONOCHROME1" else "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 8 * plane.dtype.itemsize
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelRepresentation = int(plane.dtype.kind == "i")
+    store(dataset, plane[None])
+    return dataset
+
+
+def _rotated(plane: NDArray[Any], noise: np.random.Generator) -> NDArray[Any]:
+    rows, columns = plane.shape[:2]
+    turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), float(noise.uniform(-180, 180)), 1.0)
+    border = [float(value) for value in np.atleast_1d(np.median(plane.reshape(-1, *plane.shape[2:]), axis=0))]
+    turned = cv2.warpAffine(plane.astype(np.float32), turn, (columns, rows), borderMode=cv2.BORDER_CONSTANT, borderValue=border)
+    return np.rint(turned).astype(plane.dtype)
+
+
+def _inverted(plane: NDArray[Any], noise: np.random.Generator) -> NDArray[Any]:
+    return np.ascontiguousarray(plane.max() - (plane - plane.min()))[:, :: int(noise.choice((-1, 1)))]
+
+
+def _cropped(plane: NDArray[Any], noise: np.random.Generator) -> NDArray[Any]:
+    rows, columns = plane.shape[:2]
+    top, left = int(noise.integers(0, rows // 3)), int(noise.integers(0, columns // 3))
+    return plane[top : top + rows * 2 // 3, left : left + columns * 2 // 3]
+
+
+def _zoomed(plane: NDArray[Any], noise: np.random.Generator) -> NDArray[Any]:
+    part = _cropped(plane, noise).astype(np.float32)
+    larger = cv2.resize(part, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    return np.rint(np.clip(larger, part.min(), part.max())).astype(plane.dtype)
+
+
+def _noisy(plane: NDArray[Any], noise: np.random.Generator) -> NDArray[Any]:
+    low, high = float(plane.min()), float(plane.max())
+    grain = noise.normal(0, (high - low) * noise.uniform(0.005, 0.04), plane.shape)
+    return np.rint(np.clip(plane + grain, low, high)).astype(plane.dtype)
+
+
+def _brightened(plane: NDArray[Any], noise: np.random.Generator) -> NDArray[Any]:
+    low, high = float(plane.min()), float(plane.max())
+    share = (plane - np.float32(low)) / np.float32(max(high - low, 1))
+    return np.rint(low + share ** noise.choice((0.4, 0.6, 1.7, 2.5)) * (high - low)).astype(plane.dtype)
+
+
+ALTERATIONS: tuple[Callable[[NDArray[Any], np.random.Generator], NDArray[Any]], ...] = (
+    _rotated,
+    _inverted,
+    _cropped,
+    _zoomed,
+    _noisy,
+    _brightened,
+)
+SMALLEST = 64
+"""Pixels of a side: smaller images have no room for text, and less of it cropped."""
 
 
 def ct_series(slices: int, seed: int, *, metal: bool) -> list[pydicom.Dataset]:

@@ -98,6 +98,12 @@ def goals(tallies: Tallies, peers: Sequence[str], extra: dict[str, Any]) -> str:
     clean = [share(tally.changed, tally.clean) for tally in theirs]
     reached = mine.changed <= 0.01 * mine.clean if mine.clean else None
     rows.append(("clean images that change", "<= 1 %", share(mine.changed, mine.clean), reached, clean))
+    if "kinds" in extra:
+        kinds, count, of = extra["kinds"]
+        rows.append((f"  of {kinds} other kinds", "<= 1 %", share(count, of), count <= 0.01 * of, []))
+    if "altered" in extra:
+        count, of = extra["altered"]
+        rows.append(("  of the corpus, altered", "<= 1 %", share(count, of), count <= 0.01 * of, []))
     area = float(np.mean(mine.away)) if mine.away else float("nan")
     rows.append(
         ("area changed away from text", "<= 0.1 %", f"{area:.3%}", area <= 0.001, [f"{np.mean(tally.away or [0]):.3%}" for tally in theirs])
