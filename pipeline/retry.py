@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -41,6 +42,7 @@ _EXPIRED = frozenset(
     }
 )
 _EXPIRED_NAMES = frozenset({"ClientAuthenticationError", "CredentialRetrievalError", "NoCredentialsError", "RefreshError"})
+_MAKE_ROOM = "; make room, and run the same command again"
 _FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
@@ -87,8 +89,10 @@ def is_refused(exc: BaseException) -> bool:
 
 
 def reason(exc: BaseException) -> str:
-    """Class and status of an error: all of it that holds no path."""
+    """Class and status of an error, or what the system calls it: all of it that holds no path."""
     status = next((code for code in map(_status, _chain(exc)) if code), None)
+    if type(exc) is OSError and exc.errno is not None:  # of the system, which has no class for it
+        return os.strerror(exc.errno) + (_MAKE_ROOM if exc.errno in (errno.ENOSPC, errno.EDQUOT) else "")
     return type(exc).__name__ + (f" {status}" if status else "")
 
 

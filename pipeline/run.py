@@ -23,6 +23,7 @@ from transforms.errors import ConfigError, DeidError
 from transforms.pixels.engines.registry import check_engine
 from transforms.tags.identity import Identity
 from transforms.tags.table import EDITIONS
+from transforms.text.ner import check_model
 from transforms.types import Status
 
 MEASURED = "counted while the work was done: what was retried is in it twice, what died with its process is not; see counts and totals"
@@ -82,6 +83,7 @@ def execute(settings: Settings) -> Summary:
 def _execute(settings: Settings, run_id: str, watch: Watch) -> Summary:
     started = time.monotonic()
     check_engine(settings.policy.pixels)
+    check_model(settings.policy.text.ner, settings.policy.text.ner_model)
     if settings.runner == "spark":
         spark.check(settings.engine_options)
     elif settings.runner != "local":

@@ -59,6 +59,17 @@ def test_what_may_not_pass_is_not(error: Exception) -> None:
     assert call.calls == 1
 
 
+def test_pauses_grow_and_are_not_those_of_other_workers() -> None:
+    found: list[list[float]] = []
+    for _ in range(50):
+        pauses: list[float] = []
+        call_with_retries(Flaky(*[ConnectionResetError()] * 7), 8, pauses.append)
+        found.append(pauses)
+    longest = [max(times) for times in zip(*found, strict=True)]
+    assert all(limit / 2 < most <= limit for most, limit in zip(longest, (0.5, 1, 2, 4, 8, 16, 20), strict=True))
+    assert len({tuple(pauses) for pauses in found}) == 50
+
+
 def test_patience_ends() -> None:
     call = Flaky(*[ConnectionResetError()] * 9)
     with pytest.raises(ConnectionResetError):
@@ -71,4 +82,6 @@ def test_a_cause_counts() -> None:
     outer.__cause__ = http(503)
     assert is_transient(outer)
     assert reason(outer) == "OSError 503"
+    assert reason(OSError(errno.ENOSPC, "x", "DOE^JANE")) == "No space left on device; make room, and run the same command again"
+    assert reason(FileNotFoundError(errno.ENOENT, "x", "DOE^JANE")) == "FileNotFoundError"
     assert "DOE" not in reason(http(503))

@@ -93,6 +93,18 @@ def test_each_mistake_is_one_line_and_status_2(
     assert not (tmp_path / "out" / "run.json").exists()
 
 
+def test_a_model_that_is_not_here_is_said_before_anything_is_read(
+    tmp_path: Path, secret_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "file").write_bytes(b"x")
+    (tmp_path / "policy.yaml").write_text("text: {ner: spacy, ner_model: no_such_model}")
+    given = ["--config", str(tmp_path / "policy.yaml"), "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    assert main(["run", *given, "--secret-file", str(secret_file)]) == 2
+    assert capsys.readouterr().err.startswith("dicom-deid: text.ner_model: 'no_such_model' is not installed; install it with")
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
 def test_no_secret_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("DICOM_DEID_SECRET", raising=False)
     config = str(ROOT / "configs/basic.yaml")

@@ -43,6 +43,14 @@ def test_sensitive(detector: PiiDetector, known: HeaderKnown, text: str) -> None
     assert (verdict.start, verdict.end) == (0, len(text))
 
 
+@pytest.mark.parametrize("text", ["WH1TFIELD", "KATHAR1NA", "Katharlna", "ID 00l2-345-67", "ACX99I27", "TARK0VIAN", "J0RVlK"])
+def test_what_ocr_confuses_is_known_from_the_header(detector: PiiDetector, known: HeaderKnown, text: str) -> None:
+    """And not hidden for being no word: in another line it would be said of an innocent word, too."""
+    (verdict,) = detector.judge([line(text)], known)
+    assert verdict is not None
+    assert verdict.detector == "header"
+
+
 @pytest.mark.parametrize(
     "text",
     [
