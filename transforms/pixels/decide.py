@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from transforms.pixels.engines.base import Image, Reading
-from transforms.pixels.geometry import Quad, common, intersection, overlap, share_covered, sides, transposed, union
+from transforms.pixels.geometry import Quad, common, intersection, overlap, share_covered, sides, touch, transposed, union
 from transforms.types import Box
 
 MIN_CHARACTERS = 3
@@ -148,7 +148,7 @@ def merged(sightings: Sequence[Sighting]) -> list[Sighting]:
     single = [item for item in sightings if not _spans_others(item, sightings)]
     for sighting in sorted(single, key=lambda item: (-item.score, -item.detection, item.box)):
         for index, other in enumerate(kept):
-            if _is_same_line(sighting.box, other.box) or _tighter(sighting, other) is not None:
+            if touch(sighting.box, other.box) and (_is_same_line(sighting.box, other.box) or _tighter(sighting, other) is not None):
                 kept[index] = _joined(other, sighting)
                 break
         else:
@@ -178,13 +178,9 @@ def _spans_others(item: Sighting, others: Sequence[Sighting]) -> bool:
 
 def lines_within(item: Sighting, others: Sequence[Sighting]) -> list[Box]:
     """Lines in ``item``, each much lower than it."""
-    return [
-        other.box
-        for other in others
-        if other is not item
-        and other.box.h <= LOWER * item.box.h
-        and intersection(other.box, item.box) >= INSIDE * other.box.w * other.box.h
-    ]
+    box, highest = item.box, LOWER * item.box.h
+    inside = [other.box for other in others if other.box.h <= highest and touch(other.box, box)]
+    return [other for other in inside if intersection(other, box) >= INSIDE * other.w * other.h]
 
 
 def holds_no_other(box: Box, inside: Sequence[Box]) -> bool:

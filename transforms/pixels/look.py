@@ -30,7 +30,7 @@ from transforms.pixels.decide import (
     merged,
 )
 from transforms.pixels.engines.base import Image, Reading, TextEngine
-from transforms.pixels.geometry import bounding, grown, intersection, pieces, rows_shared, share_covered, transposed, union
+from transforms.pixels.geometry import bounding, grown, intersection, pieces, rows_shared, share_covered, touch, transposed, union
 from transforms.pixels.read_on import read_on
 from transforms.pixels.reread import characters, read_in_doubt, reread, trimmed
 from transforms.pixels.rulers import without_rulers
@@ -286,7 +286,7 @@ def _is_cut(found: Box, tile: Box, shape: tuple[int, int]) -> bool:
 def _worth_joining(one: Box, other: Box) -> bool:
     """Whether looking at two boxes as one costs little more than looking at each."""
     joined = union(one, other)
-    return intersection(one, other) > 0 and joined.w * joined.h <= WASTE * (one.w * one.h + other.w * other.h)
+    return touch(one, other) and joined.w * joined.h <= WASTE * (one.w * one.h + other.w * other.h)
 
 
 def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
@@ -301,6 +301,7 @@ def completed(found: Sequence[Sighting], seen: Heat) -> list[Sighting]:
         for at, other in enumerate(places if box != sighting.box else ()):
             if (
                 at != index
+                and touch(box, other.box)
                 and intersection(box, other.box) > intersection(sighting.box, other.box)
                 and _in_line(sighting.box, box, other.box)
             ):

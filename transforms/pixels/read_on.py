@@ -14,7 +14,7 @@ import numpy as np
 from transforms.pixels.decide import SIMPLE_SHAPES, Sighting
 from transforms.pixels.engines.base import Reading, TextEngine
 from transforms.pixels.fit import STROKE, all_strokes, layers_of
-from transforms.pixels.geometry import grown, intersection, rows_shared
+from transforms.pixels.geometry import grown, intersection, rows_shared, touch
 from transforms.pixels.reread import characters
 from transforms.pixels.views import Picture
 from transforms.types import Box
@@ -55,11 +55,8 @@ def read_on(engine: TextEngine, picture: Picture, found: Sequence[Sighting], kno
         (index, side) for index, item in enumerate(lines) if len(item.pieces) == 1 and item.box.w >= LINE * item.box.h for side in (-1, 1)
     ]
     for _ in range(STEPS):
-        asked = [
-            (index, side, box)
-            for index, side in ends
-            if (box := _beyond(picture, [*(item.box for item in lines), *known], index, side)) is not None
-        ]
+        boxes = [*(item.box for item in lines), *known]
+        asked = [(index, side, box) for index, side in ends if (box := _beyond(picture, boxes, index, side)) is not None]
         readings = engine.read([picture.tile(grown(box, RIM, picture.shape), SCALE) for _, _, box in asked])
         ends = []
         for (index, side, box), reading in zip(asked, readings, strict=True):
@@ -89,7 +86,8 @@ def _beyond(picture: Picture, lines: Sequence[Box], index: int, side: int) -> Bo
     own = lines[index]
     start, end = (own.x - REACH * own.h, own.x) if side < 0 else (own.x + own.w, own.x + own.w + REACH * own.h)
     start, end = max(start, 0), min(end, picture.shape[1])
-    for other in (box for at, box in enumerate(lines) if at != index and rows_shared(box, own) >= SAME_ROW):
+    beyond = Box(start, own.y, end - start, own.h)
+    for other in (box for at, box in enumerate(lines) if touch(box, beyond) and at != index and rows_shared(box, own) >= SAME_ROW):
         if side < 0 and other.x < own.x:
             start = max(start, min(other.x + other.w, own.x))
         elif side > 0 and other.x + other.w > own.x + own.w:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from transforms.pixels.decide import Sighting
 from transforms.pixels.fit import STROKE, fitted, strokes
-from transforms.pixels.geometry import grown, intersection, share_covered
+from transforms.pixels.geometry import grown, share_covered, touch
 from transforms.pixels.look import Look
 from transforms.pixels.sieve import sieved
 from transforms.pixels.triage import CELL, Heat, heat
@@ -173,8 +173,8 @@ class Memory:
             self._learn(grey, grown(sighting.box, RIM, picture.shape), sighting, number, warmth)
         for spot in spots:
             # What only colours show cannot be told by the luminance from text that comes later.
-            if np.ptp(_content(grey, spot.box)) > 0 and not any(intersection(spot.box, sighting.box) for sighting in found):
-                beside = tuple(place for place in present if place.sighting is not None and intersection(spot.box, place.box))
+            if np.ptp(_content(grey, spot.box)) > 0 and not any(touch(spot.box, sighting.box) for sighting in found):
+                beside = tuple(place for place in present if place.sighting is not None and touch(spot.box, place.box))
                 self._learn(grey, spot.box, None, number, warmth, beside)
         seen = Seen(fitted(picture, (*known, *found)), _method(bool(known), bool(spots)))
         self._digests[digest] = seen
