@@ -11,6 +11,7 @@ import io
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -26,6 +27,8 @@ MAX_FILE_BYTES = 4 * 1024**3
 _FOOTER_BYTES = 64 * 1024
 READ_AHEAD = 16
 """Parts, of some 50 KB each."""
+CODED = ("run_id", "status", "code")
+"""Columns of few values, which `scan` gives as the dictionaries that they are stored as: Arrow's module that makes some loads slowly."""
 
 _RUN = [("run_id", pa.string()), ("schema_version", pa.int32())]
 _NEW_IDS = [(name, pa.string()) for name in ("PatientID_deid", "StudyInstanceUID_deid", "SeriesInstanceUID_deid", "SOPInstanceUID_deid")]
@@ -163,15 +166,16 @@ def scan(store: Store, uris: Iterable[str], columns: Sequence[str] | None, rows:
     """
     remaining = iter(uris)
     ahead: deque[tuple[str, Future[pq.ParquetFile] | None]] = deque()
+    open_file = partial(_open, coded=[name for name in CODED if name in (columns or ())])
     with ThreadPoolExecutor(READ_AHEAD) as pool:
         while True:
             for uri in islice(remaining, READ_AHEAD - len(ahead)):
                 small = is_part(uri) and local_path(uri) is None
-                ahead.append((uri, pool.submit(_open, store, uri) if small else None))
+                ahead.append((uri, pool.submit(open_file, store, uri) if small else None))
             if not ahead:
                 return
             uri, opened = ahead.popleft()
-            file = opened.result() if opened is not None else _open(store, uri)
+            file = opened.result() if opened is not None else open_file(store, uri)
             found = file.iter_batches(rows, columns=list(columns) if columns else None)
             yield uri, (pa.Table.from_batches([batch]) for batch in found)
 
@@ -187,9 +191,10 @@ def schema(store: Store, uri: str) -> pa.Schema:
     return pq.read_schema(path if path is not None else io.BufferedReader(RangedFile(uri, store), _FOOTER_BYTES))
 
 
-def _open(store: Store, uri: str) -> pq.ParquetFile:
+def _open(store: Store, uri: str, coded: Sequence[str] = ()) -> pq.ParquetFile:
     path = local_path(uri)
-    return pq.ParquetFile(path if path is not None else io.BytesIO(store.read_range(uri, 0, MAX_FILE_BYTES)))
+    source = path if path is not None else io.BytesIO(store.read_range(uri, 0, MAX_FILE_BYTES))
+    return pq.ParquetFile(source, read_dictionary=coded)
 
 
 def _to_bytes(table: pa.Table) -> bytes:

@@ -95,7 +95,7 @@ class Ledger:
                 number += batch.num_rows
         ages = {name: age for age, name in enumerate(sorted(self.runs))}
         self.connection.execute("create or replace table runs (run integer, age integer)")
-        self.insert("runs", list(self.runs.values()), [ages[name] for name in self.runs])
+        self.insert("runs", np.array(list(self.runs.values()), np.int32), np.array([ages[name] for name in self.runs], np.int32))
         self.connection.execute(_WINNER, [sum(name < since for name in ages)])
 
     def unfinished(self, sources: Iterable[Source], table: str = "inputs") -> Iterator[Source]:
@@ -186,8 +186,13 @@ def halves(texts: Iterable[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np
 
 def coded(table: pa.Table, name: str) -> tuple[list[Any], npt.NDArray[np.int64]]:
     """The values of a column that differ, null among them, and for each row which one it has."""
-    found = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
-    return found.dictionary.to_pylist(), found.indices.to_numpy().astype(np.int64)
+    found = table[name].combine_chunks()
+    if not pa.types.is_dictionary(found.type):
+        found = found.dictionary_encode()
+    values, numbers = found.dictionary.to_pylist(), found.indices.to_numpy(zero_copy_only=False)
+    if found.null_count:
+        numbers, values = np.nan_to_num(numbers, nan=len(values)), [*values, None]
+    return values, numbers.astype(np.int64)
 
 
 def ranks(statuses: Iterable[str]) -> npt.NDArray[np.uint8]:

@@ -128,18 +128,9 @@ def _work(
     if settings.redo:
         ledger.load(store, output)
         history.check_all_given(ledger, earlier, fingerprint)
-    record: dict[str, Any] = {
-        "run_id": run_id,
-        "state": "running",
-        "policy": settings.policy.name,
-        "redo_since": since,
-        "settings": fingerprint,
-        "configuration": settings.policy.model_dump(mode="json", exclude={"save_conditions"}),  # a condition may name a patient
-        "runner": settings.runner,
-        "workers": settings.workers,
-        "versions": {name: _version(name) for name in PACKAGES},
-    }
     watch.events.event(logging.INFO, "run.started", numbers={"inputs": inputs, "pending": pending.items})
+    unfinished = bool(pending.items) or (earlier is not None and earlier.get("state") != "finished")
+    record = _record(settings, run_id, since, fingerprint) if unfinished else {}
     if pending.items:
         history.save_run(store, output, record)
         try:
@@ -153,7 +144,6 @@ def _work(
             history.save_run(store, output, record | {"state": "launched"})
             return Summary(run_id, inputs, {status.value: 0 for status in Status}, 0, pending.items, launched=True)
         record["measured"] = {"note": MEASURED} | measured.as_record()
-    unfinished = bool(pending.items) or (earlier is not None and earlier.get("state") != "finished")
     if unfinished:  # of this run, or of one that died or was only launched
         with watch.stage("compact"):
             lease.check()
@@ -175,6 +165,21 @@ def _work(
         history.save_run(store, output, record)
     watch.events.event(logging.INFO, "run.finished", seconds=seconds, numbers={"inputs": inputs, "unaccounted": unaccounted, **counts})
     return summary
+
+
+def _record(settings: Settings, run_id: str, since: str, fingerprint: dict[str, str]) -> dict[str, Any]:
+    """What run.json says of a run from its start on."""
+    return {
+        "run_id": run_id,
+        "state": "running",
+        "policy": settings.policy.name,
+        "redo_since": since,
+        "settings": fingerprint,
+        "configuration": settings.policy.model_dump(mode="json", exclude={"save_conditions"}),  # a condition may name a patient
+        "runner": settings.runner,
+        "workers": settings.workers,
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
 
 
 def _launched(earlier: dict[str, Any] | None) -> str:

@@ -64,7 +64,7 @@ def test_the_rule_can_fail() -> None:
 
 
 def test_a_driver_imports_nothing_that_only_workers_need() -> None:
-    late = {"apache_beam", "fsspec", "onnxruntime", "presidio_analyzer", "pydicom", "pyspark", "transforms.deidentify"}
+    late = {"apache_beam", "cv2", "fsspec", "onnxruntime", "presidio_analyzer", "pyarrow.compute", "pydicom", "pyspark"}
     command = [sys.executable, "-c", "import sys, pipeline.commands.run; print(*sys.modules)"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert not late & set(done.stdout.split())
+    assert not (late | {"transforms.deidentify"}) & set(done.stdout.split())

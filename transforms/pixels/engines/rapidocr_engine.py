@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transforms.pixels.engines.base import TextEngine
-from transforms.pixels.engines.paddle import Infer, PaddleModels, Tensor
+
+if TYPE_CHECKING:
+    from transforms.pixels.engines.paddle import Infer, Tensor
 
 DETECTOR = "PP-OCRv6_det_small.onnx"
 RECOGNIZER = "PP-OCRv6_rec_small.onnx"
@@ -38,6 +41,8 @@ def load_openvino() -> TextEngine:
     """The models on OpenVINO: one thread, and 32-bit arithmetic on every processor, so that boxes agree between machines."""
     import openvino
 
+    from transforms.pixels.engines.paddle import PaddleModels  # imported late: OpenCV; a driver asks only what is here
+
     folder = model_folder()
     assert folder is not None
     core = openvino.Core()
@@ -65,6 +70,8 @@ def load_openvino() -> TextEngine:
 def load_onnxruntime() -> TextEngine:
     """The models on onnxruntime: one thread, on a GPU where its provider is present."""
     import onnxruntime  # type: ignore[import-untyped]
+
+    from transforms.pixels.engines.paddle import PaddleModels
 
     folder = model_folder()
     assert folder is not None

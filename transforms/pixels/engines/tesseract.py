@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from transforms.pixels.engines.base import Image, Reading, Region, TextEngine
@@ -109,6 +108,8 @@ class Tesseract:
 
 def _dark_on_white(crop: Image) -> Image:
     """A crop at the sheet's height with dark text, which is what Tesseract was trained on."""
+    import cv2  # imported late: a driver asks only whether the engine is here
+
     width = max(round(crop.shape[1] * LINE_HEIGHT / crop.shape[0]), 1)
     line = np.asarray(cv2.resize(crop, (width, LINE_HEIGHT), interpolation=cv2.INTER_CUBIC), np.uint8)
     return 255 - line if np.median(line) < 128 else line
