@@ -37,8 +37,8 @@ def expand(inputs: Sequence[str], store: Store, output: str | None = None) -> It
     if not inputs:
         raise ConfigError("no input: give at least one folder, glob, file, @list or manifest")
     for name in inputs:
-        if output is not None and not name.startswith("@"):
-            _check_apart(name, output)
+        if output is not None:
+            check_apart(name, output)
     streams = [_expand_one(name, store) for name in inputs]
     previous: str | None = None
     forbidden = canonical(output).rstrip("/") + "/" if output is not None else None
@@ -51,7 +51,12 @@ def expand(inputs: Sequence[str], store: Store, output: str | None = None) -> It
         yield source
 
 
-def _check_apart(name: str, output: str) -> None:
+def check_apart(name: str, output: str) -> None:
+    """See that a run would not write into what it reads.
+
+    Raises:
+        ConfigError: the output lies inside the input.
+    """
     folder, written = canonical(name).rstrip("/") + "/", canonical(output).rstrip("/") + "/"
     if written.startswith(folder):
         raise ConfigError(f"the output {output} lies inside the input {name}; choose an output outside it")

@@ -91,7 +91,7 @@ def is_refused(exc: BaseException) -> bool:
 def reason(exc: BaseException) -> str:
     """Class and status of an error, or what the system calls it: all of it that holds no path."""
     status = next((code for code in map(_status, _chain(exc)) if code), None)
-    if type(exc) is OSError and exc.errno is not None:  # of the system, which has no class for it
+    if status is None and type(exc) is OSError and exc.errno is not None:  # of the system, which has no class for it
         return os.strerror(exc.errno) + (_MAKE_ROOM if exc.errno in (errno.ENOSPC, errno.EDQUOT) else "")
     return type(exc).__name__ + (f" {status}" if status else "")
 

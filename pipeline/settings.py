@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipeline import secret as secrets
+from pipeline.inputs import check_apart
 from pipeline.log import LogSettings
 from pipeline.secret import SecretRef
 from pipeline.storage import Store, canonical
@@ -73,6 +74,8 @@ def make(
     log = LogSettings(log_format, log_level, engine=runner in ("dataflow", "beam-spark"))
     store = Store()
     target = canonical(output)
+    for name in inputs:
+        check_apart(name, output)
     store.probe_writable(target)
     return Settings(
         policy, tuple(inputs), target, reference, store, runner, workers, max_quarantined, redo, tuple(engine_options or ()), log, profile

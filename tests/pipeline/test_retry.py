@@ -82,6 +82,9 @@ def test_a_cause_counts() -> None:
     outer.__cause__ = http(503)
     assert is_transient(outer)
     assert reason(outer) == "OSError 503"
+    busy = OSError(errno.EBUSY, "s3fs says it so")
+    busy.__cause__ = http(503)
+    assert reason(busy) == "OSError 503"
     assert reason(OSError(errno.ENOSPC, "x", "DOE^JANE")) == "No space left on device; make room, and run the same command again"
     assert reason(FileNotFoundError(errno.ENOENT, "x", "DOE^JANE")) == "FileNotFoundError"
     assert "DOE" not in reason(http(503))

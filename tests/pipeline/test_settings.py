@@ -105,6 +105,16 @@ def test_a_model_that_is_not_here_is_said_before_anything_is_read(
     assert not (tmp_path / "out" / "run.json").exists()
 
 
+def test_an_output_inside_an_input_is_refused_before_anything_is_written(
+    tmp_path: Path, secret_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    given = ["--config", str(ROOT / "configs/basic.yaml"), "--input", str(tmp_path / "in"), "--output", str(tmp_path / "in" / "out")]
+    assert main(["run", *given, "--secret-file", str(secret_file)]) == 2
+    assert "lies inside the input" in capsys.readouterr().err
+    assert not list((tmp_path / "in").iterdir())
+
+
 def test_no_secret_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("DICOM_DEID_SECRET", raising=False)
     config = str(ROOT / "configs/basic.yaml")
