@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pydicom
@@ -236,6 +236,52 @@ def test_inpainting_keeps_pairs_of_pixels_together() -> None:
     assert method == "native"
     assert not np.array_equal(before, after)
     assert np.array_equal(after[:, ::2, 1:], after[:, 1::2, 1:])
+
+
+def kinds() -> dict[str, pydicom.Dataset]:
+    """A noisy image, 24 x 32, of each kind of stored values."""
+    rng = np.random.default_rng(5)
+    grey, colour = rng.integers(20, 120, (1, 24, 32), np.uint8), rng.integers(20, 120, (1, 24, 32, 3), np.uint8)
+    found = {
+        "MONOCHROME2": instance(grey),
+        "MONOCHROME1, 12 bits": instance(grey.astype(np.uint16) * 20, "MONOCHROME1", 12),
+        "MONOCHROME2, signed": instance(grey.astype(np.int16) * 20 - 1000, stored=12),
+        "MONOCHROME1, signed": instance(grey.astype(np.int16) * 20 - 1000, "MONOCHROME1"),
+        "RGB": instance(colour, "RGB"),
+        "RGB, by plane": instance(np.moveaxis(colour, -1, 1).reshape(colour.shape), "RGB", PlanarConfiguration=1),
+        "YBR_FULL": instance(colour, "YBR_FULL"),
+        "YBR_FULL_422": instance(colour[..., :2], "YBR_FULL_422", SamplesPerPixel=3, PlanarConfiguration=0, Columns=32),
+        "PALETTE COLOR": instance(grey // 16, "PALETTE COLOR"),
+        "1 bit": instance(grey, BitsAllocated=1, BitsStored=1, HighBit=0),
+        "float": instance(np.zeros((1, 24, 32), np.uint8), BitsAllocated=32),
+    }
+    for name in ("Red", "Green", "Blue"):
+        setattr(found["PALETTE COLOR"], f"{name}PaletteColorLookupTableDescriptor", [8, 0, 16])
+        setattr(found["PALETTE COLOR"], f"{name}PaletteColorLookupTableData", np.arange(8, dtype="<u2").tobytes())
+    found["1 bit"].PixelData = np.packbits(rng.integers(0, 2, 24 * 32, np.uint8), bitorder="little").tobytes()
+    del found["float"].PixelData
+    found["float"].FloatPixelData = rng.normal(0, 1e-3, (24, 32)).astype(np.float32).tobytes()
+    return found
+
+
+@pytest.mark.parametrize("fill", get_args(Fill))
+@pytest.mark.parametrize("kind", kinds())
+def test_every_fill_hides_in_every_kind_of_image(kind: str, fill: Fill) -> None:
+    """Nothing outside of the box changes, and what was inside has no part in what is there then."""
+    results = []
+    for ink in (False, True):
+        ds, box = kinds()[kind], Box(6, 5, 12, 9)
+        if ink:  # other content at the same place
+            hide(ds, 0, box, "black")
+        before, after, method = hide(ds, 0, box, fill)
+        outside = ~region([box], (24, 32))
+        assert method == "native"
+        assert np.array_equal(before[outside], after[outside])
+        results.append(after)
+    assert np.array_equal(*results)
+    assert not np.array_equal(results[0], FrameReader(kinds()[kind], LIMITS).stored(0))
+    if fill != "inpaint":
+        assert len(np.unique(results[0][5:14, 6:18].reshape(9 * 12, -1), axis=0)) == 1
 
 
 def test_contrast_is_far_from_its_surroundings() -> None:

@@ -124,6 +124,21 @@ def test_missing_models_are_named_and_never_fetched(monkeypatch: pytest.MonkeyPa
         registry.choose("rapidocr")
 
 
+@pytest.mark.parametrize("present", [["CUDAExecutionProvider", "CPUExecutionProvider"], ["AzureExecutionProvider", "CPUExecutionProvider"]])
+def test_a_gpu_is_used_where_its_provider_is(present: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    onnxruntime, asked = pytest.importorskip("onnxruntime"), []
+    session = onnxruntime.InferenceSession
+
+    def on_this_machine(path: str, options: object, providers: list[str]) -> object:
+        asked.append(providers)
+        return session(path, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: present)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", on_this_machine)
+    rapidocr_engine.load_onnxruntime()
+    assert asked == 2 * [[name for name in present if "Azure" not in name]]
+
+
 def test_regions_grow_to_cover_the_glyphs() -> None:
     probability = np.zeros((64, 128), np.float32)
     probability[30:36, 20:100] = 0.9
