@@ -216,6 +216,8 @@ CASES = {
     "colour-text": Case(native(text=True, colour=True, rows=768, columns=1024)),
     "rle": Case(encoded("rle", text=False)),
     "rle-text": Case(encoded("rle", text=True)),
+    "jpegls": Case(encoded("jpegls", text=False)),
+    "jpeg2000": Case(encoded("jpeg2000", text=False)),
     "jpegls-text": Case(encoded("jpegls", text=True)),
     "jpeg2000-text": Case(encoded("jpeg2000", text=True)),
     "jpeg-text": Case(encoded("jpeg", text=True, rows=768, columns=1024)),

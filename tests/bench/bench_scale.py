@@ -7,6 +7,7 @@ about five. CPU seconds say something on a busy machine, too.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import resource
 import shutil
@@ -105,25 +106,31 @@ def make_archive(folder: Path, instances: int) -> None:
         dataset.save_as(folder / f"{number:06d}")
 
 
-def timed(command: list[str]) -> tuple[float, float]:
-    """Wall and CPU seconds of a process and its children, from its start to its end; bytecode is kept, as where nobody forbids it."""
+def timed(*commands: list[str]) -> tuple[float, float]:
+    """Wall and CPU seconds of processes at once, with their children, from start to end; bytecode is kept, as where nobody forbids it."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     env = {name: value for name, value in environment().items() if name != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    with contextlib.ExitStack() as stack:
+        logs = [stack.enter_context(tempfile.TemporaryFile()) for _ in commands]
+        pairs = zip(commands, logs, strict=True)
+        running = [subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log) for command, log in pairs]
+        for process, log in zip(running, logs, strict=True):
+            assert process.wait() == 0, (log.seek(0), log.read()[-2000:].decode(errors="replace"))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.monotonic() - started, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def bare(folder: Path, files: Path) -> float:
-    """Seconds of the work as a loop over the composer's functions, without an engine, work list or audit."""
+def bare(folder: Path, files: Path, part: int = 0, parts: int = 1) -> float:
+    """Seconds of the work as a loop over the composer's functions, without an engine, work list or audit; of a part of the series only."""
     store = Store()
     policy = settings.load_policy(CONFIG)
     (folder / "policy.json").write_text(policy.model_dump_json(exclude_unset=True))
-    job = Job("bare", str(folder / "policy.json"), SecretRef("file", str(folder / "secret")), str(folder / f"bare-{files.name}"), store)
+    output = str(folder / f"bare-{files.name}")
+    job = Job("bare", str(folder / "policy.json"), SecretRef("file", str(folder / "secret")), output, store)
     started = time.monotonic()
     worker: Deidentifier = job.open()
-    headers = [worker.evaluate(worker.open_header(source)) for source in store.list_files(str(files))]  # type: ignore[arg-type]
+    sources = (source for number, source in enumerate(store.list_files(str(files))) if number // SERIES % parts == part)
+    headers = [worker.evaluate(worker.open_header(source)) for source in sources]  # type: ignore[arg-type]
     by_series: dict[str, list[Header]] = {}
     for header in headers:
         by_series.setdefault(header.series_uid, []).append(header)
@@ -156,9 +163,16 @@ def engines(folder: Path, seconds: float, rounds: int) -> None:
     for number in range(rounds):
         own = folder / f"round-{number}"
         own.mkdir()
-        loop = timed([sys.executable, "-m", "tests.bench.bench_scale", "--bare", str(folder)])
+        looping = [sys.executable, "-m", "tests.bench.bench_scale", "--bare", str(folder), "--part"]
+        loop = timed([*looping, "0", "1"])
         shutil.rmtree(folder / "bare-in")
         show("bare loop", loop, f"{1000 * loop[0] / instances:.1f} ms per instance")
+        both = timed([*looping, "0", "2"], [*looping, "1", "2"])
+        shutil.rmtree(folder / "bare-in")
+        against = (
+            f"{loop[0] / both[0]:.2f} x one (CPU {both[1] / loop[1] - 1:+.1%}): what this machine gives two processes without an engine"
+        )
+        show("two bare loops at once", both, against)
         command = runs.command(folder / "in", own / "one", folder / "secret")
         one = timed(command)
         show("Beam local, 1 process", one, f"{one[0] / loop[0] - 1:+.1%} over the bare loop (CPU {one[1] / loop[1] - 1:+.1%}); wanted: 10%")
@@ -169,11 +183,15 @@ def engines(folder: Path, seconds: float, rounds: int) -> None:
         faster = f"{one[0] / again[0]:.0f} x faster, {inside / second:.0f} x without the start of Python ({second:.2f} s); wanted: 50 x"
         show("second run", again, faster)
         two = timed(runs.command(folder / "in", own / "two", folder / "secret", "--workers", "2"))
-        show("Beam local, 2 processes", two, f"{one[0] / two[0]:.2f} x one process (CPU {two[1] / one[1] - 1:+.1%}); wanted: 1.8 x")
+        share = f"{both[0] / two[0]:.0%} of the speed of two bare loops"
+        against = f"{one[0] / two[0]:.2f} x one process (CPU {two[1] / one[1] - 1:+.1%}), {share}; wanted: 1.8 x"
+        show("Beam local, 2 processes", two, against)
         print(f"(of 1 process, {one[0] - inside:.1f} s pass before the run begins: Python and its imports)")
         ratios = {
             "Beam over the bare loop": one[0] / loop[0],
+            "bare loop over two at once": loop[0] / both[0],
             "one process over two": one[0] / two[0],
+            "two bare loops over two processes": both[0] / two[0],
             "first run over second": one[0] / again[0],
         }
         if shutil.which("java") is None:
@@ -243,9 +261,10 @@ def main() -> None:
     parser.add_argument("--headers", type=int, default=50_000)
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--bare", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--part", type=int, nargs=2, default=(0, 1), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.bare:
-        bare(options.bare, options.bare / "in")
+        bare(options.bare, options.bare / "in", *options.part)
         return
     folder = Path(tempfile.mkdtemp(prefix="bench-scale-"))
     parts = {
