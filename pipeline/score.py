@@ -22,7 +22,7 @@ from pipeline.score_truth import PADDING, TextBox, read_checks, read_truth
 from pipeline.storage import Store
 from pipeline.synth_tags import Check
 from pipeline.uri import canonical
-from transforms.errors import Code, DeidError
+from transforms.errors import Code, ConfigError, DeidError
 from transforms.types import Dataset
 
 MAX_FILE_BYTES = 8 * 1024**3
@@ -144,10 +144,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run ``dicom-deid score``; the status is 1 when the run does not know a file of the truth, or one could not be compared."""
+    """Run ``dicom-deid score``; the status is 1 when the run does not know a file of the truth, or one could not be compared.
+
+    Raises:
+        ConfigError: there is no truth, or the run knows none of its files.
+    """
     run = Run(args.original, args.output)
     scores = list(score_pixels_of(run, read_truth(args.truth, args.presidio_padding)))
     tally = score_headers_of(run, read_checks(args.truth))
+    if {*tally.ends, *(score.status for score in scores)} == {"missing"}:
+        raise ConfigError(
+            "the run knows no file of the truth; --original is the folder that their names are relative to, and was its --input"
+        )
     figures: dict[str, Any] = summary(scores) if scores else {}
     actions = {action: Rate(*counts) for action, counts in tally.finish().items()}
     if scores:

@@ -111,9 +111,9 @@ def make_archive(sources: Sequence[Path] | None, out: Path, *, workers: int = 1,
         The truth file.
     """
     chosen = Plan(**plan)
+    origins = sources_of(sources)
     for folder in ("dicom", "ink"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    origins = sources_of(sources)
     number = len(origins) if chosen.count is None else chosen.count
     if chosen.tags:
         kinds = [("tags", number)]
@@ -141,7 +141,10 @@ def _make(plan: Plan, out: Path, job: Job) -> dict[str, Any]:
     name = f"{job.number:05d}_{job.kind}_{job.source.name}"
     if job.kind == "tags":
         return _plant(plan, out, name, job)
-    dataset, frames = load(job.source, rng)
+    try:
+        dataset, frames = load(job.source, rng)
+    except Exception as exc:  # whatever pydicom and its decoders raise
+        raise ConfigError(f"--source {job.source.path}: expected an image that can be decoded, found {type(exc).__name__}") from exc
     if job.kind == "clean":
         store(dataset, frames)
         set_header(dataset, person(rng), rng)

@@ -21,6 +21,7 @@ from pydicom.pixels.utils import pack_bits
 from pydicom.uid import ExplicitVRLittleEndian
 
 from pipeline.synth_phantoms import PHANTOMS, phantom
+from transforms.errors import ConfigError
 from transforms.types import Dataset
 
 Frames = NDArray[Any]
@@ -166,8 +167,17 @@ def palette_luminance(dataset: Dataset) -> NDArray[np.float64]:
 
 
 def sources_of(paths: Sequence[Path] | None) -> list[Source]:
-    """Given files, and those in given folders, as they are; or the bundled ones."""
+    """Given files, and those in given folders, as they are; or the bundled ones.
+
+    Raises:
+        ConfigError: one is not there, or there is no file in any.
+    """
     if paths is None:
         return bundled_sources()
+    absent = [str(path) for path in paths if not path.exists()]
+    if absent:
+        raise ConfigError(f"--source {absent[0]} does not exist")
     files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if file.is_file()]
+    if not files:
+        raise ConfigError("--source: expected images, or folders with images, found no file")
     return [Source(file.stem, file) for file in files]

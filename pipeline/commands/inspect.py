@@ -69,7 +69,7 @@ def draw(dataset: Dataset, findings: Sequence[Finding], frame: int, path: str, w
     """Write one frame with its boxes as PNG.
 
     Raises:
-        ConfigError: the instance has no such frame.
+        ConfigError: the instance has no such frame, or the picture cannot be written.
     """
     if pixel_info(dataset) is None:
         raise ConfigError("--png: the instance has no pixels")
@@ -83,7 +83,10 @@ def draw(dataset: Dataset, findings: Sequence[Finding], frame: int, path: str, w
             cv2.rectangle(picture, (box.x, box.y), (box.x + box.w, box.y + box.h), MASKED if finding.action == "masked" else KEPT, 1)
     done, encoded = cv2.imencode(".png", picture)
     assert done
-    Path(path).write_bytes(encoded.tobytes())
+    try:
+        Path(path).write_bytes(encoded.tobytes())
+    except OSError as exc:
+        raise ConfigError(f"--png {path}: cannot be written ({exc.strerror})") from None
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -52,6 +52,11 @@ def test_a_file_that_cannot_be_inspected_is_said(
     )
 
 
+def test_a_picture_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert inspect(str(archive.burned(tmp_path / "one.dcm")), "--png", str(tmp_path / "absent" / "x.png")) == 2
+    assert capsys.readouterr().err.endswith("x.png: cannot be written (No such file or directory)\n")
+
+
 def test_a_frame_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert inspect(str(archive.burned(tmp_path / "one.dcm")), "--png", str(tmp_path / "x.png"), "--frame", "3") == 2
     assert "the instance has 1 frames, counted from 0" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import score
+from pipeline.cli import main
 from pipeline.score_pixels import MARGIN, displayed, ink_of, is_hidden, score_pixels, wilson
 from pipeline.score_truth import TextBox, read_truth
 from pipeline.synth import make_archive
@@ -200,6 +201,16 @@ def test_a_run_that_did_nothing_scores_0_and_a_blanked_one_scores_1(archive: Pat
     assert figures["clean_images_changed"].count == (2 if blank else 0)
     assert (figures["area_changed_away_from_text"] > 0.2) is blank
     assert "phi_hidden" in score.as_table(figures)
+
+
+def test_another_folder_than_the_input_is_said(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """0 % hidden of files that nobody looked at would mislead."""
+    pretend_run(archive, tmp_path, blank=True)
+    arguments = ["--truth", str(archive / "truth.json"), "--output", str(tmp_path)]
+    assert main(["score", *arguments, "--original", str(archive)]) == 2
+    said = capsys.readouterr()
+    assert "was its --input" in said.err
+    assert not said.out
 
 
 def test_text_that_returns_in_one_frame_is_not_hidden(tmp_path: Path) -> None:

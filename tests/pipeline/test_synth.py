@@ -167,3 +167,14 @@ def test_people_are_possible(seed: int) -> None:
     assert who.birth <= who.study <= LAST_STUDY
     assert 0 <= who.age <= 101
     assert who.identity() == person(random.Random(seed)).identity()
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "does not exist"), (b"text", "expected an image that can be decoded")])
+def test_a_source_that_is_none_is_said(content: bytes | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not left out: the truth would be about other images than were meant."""
+    source = tmp_path / "source"
+    if content is not None:
+        source.write_bytes(content)
+    assert main(["synth", str(tmp_path / "out"), "--source", str(source), "--count", "2"]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out" / "truth.json").exists()
