@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,6 +43,25 @@ def fitted(picture: Picture, sightings: Sequence[Sighting]) -> tuple[Sighting, .
     return tuple(replace(item, fit=tuple(_fit(picture, piece, item) for piece in item.pieces)) for item in sightings)
 
 
+class Fits:
+    """Does as `fitted` does for the frames of a series: what a frame shows like the one before is not fitted again."""
+
+    def __init__(self) -> None:
+        self._last: dict[Sighting, tuple[list[NDArray[Any]], Sighting]] = {}
+
+    def __call__(self, picture: Picture, sightings: Sequence[Sighting]) -> tuple[Sighting, ...]:
+        """The same sightings with the boxes that hide what this picture shows there."""
+        now = {}
+        for item in sightings:
+            shown = [picture.content(_looked_at(piece, picture.shape)) for piece in item.pieces]
+            before = self._last.get(item)
+            if before is None or not all(np.array_equal(*both) for both in zip(before[0], shown, strict=True)):
+                before = [content.copy() for content in shown], fitted(picture, (item,))[0]
+            now[item] = before
+        self._last = now
+        return tuple(fit for _, fit in now.values())
+
+
 def _fit(picture: Picture, box: Box, item: Sighting) -> Box:
     inner = without_ground(layers_of(picture, box))
     fit = Box(box.x + inner.x, box.y + inner.y, inner.w, inner.h)
@@ -53,7 +73,7 @@ def _fit(picture: Picture, box: Box, item: Sighting) -> Box:
     if core == box and inner.y > 0 and inner.y + inner.h < min(box.w, box.h):
         return fit  # even ground above and below is all there is to cut
     # Strokes at the edge of the box are told by what is beside it.
-    wide = grown(box, max(min(box.w, box.h) // STROKE, 1) | 1, picture.shape)
+    wide = _looked_at(box, picture.shape)
     layers = layers_of(picture, wide)
     if box.w >= box.h:
         line = along_line(layers, box.h, core.x - wide.x, core.x + core.w - wide.x)
@@ -61,6 +81,11 @@ def _fit(picture: Picture, box: Box, item: Sighting) -> Box:
         line = along_line(layers.transpose(1, 0, 2), box.w, core.y - wide.y, core.y + core.h - wide.y)
         line = transposed(line)
     return common(fit, Box(wide.x + line.x, wide.y + line.y, line.w, line.h)) or fit
+
+
+def _looked_at(box: Box, shape: tuple[int, int]) -> Box:
+    """A box with what is beside it."""
+    return grown(box, max(min(box.w, box.h) // STROKE, 1) | 1, shape)
 
 
 def layers_of(picture: Picture, box: Box) -> Grey | NDArray[np.uint8]:
@@ -107,12 +132,16 @@ def along_line(layers: Grey | NDArray[np.uint8], height: int, start: int, end: i
     found = _around(ink)
     quarter = height // 4 + (ink.shape[0] - height) // 2
     written = cv2.reduce(ink.view(np.uint8)[quarter : ink.shape[0] - quarter], 0, cv2.REDUCE_MAX)[0].nonzero()[0]
-    left, right = start, end
-    for column in written[written < start][::-1]:
-        left = int(column) if left - column <= GAP * height else left
-    for column in written[written >= end]:
-        right = int(column) + 1 if column - right <= GAP * height else right
+    before, after = written[written < start][::-1], written[written >= end]
+    left = _followed(np.concatenate(([start], before)), GAP * height)
+    right = _followed(np.concatenate(([end - 1], after)), GAP * height + 1) + 1
     return Box(left, found.y, right - left, found.h)
+
+
+def _followed(columns: NDArray[np.int64], gap: float) -> int:
+    """The last of some columns before the first gap between two of them."""
+    gaps = np.flatnonzero(np.abs(np.diff(columns)) > gap)
+    return int(columns[gaps[0]] if gaps.size else columns[-1])
 
 
 def all_strokes(layers: Grey | NDArray[np.uint8], side: int) -> Grey:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.pixels.decide import Sighting
-from transforms.pixels.fit import STROKE, fitted, strokes
+from transforms.pixels.fit import STROKE, Fits, fitted, strokes
 from transforms.pixels.geometry import grown, share_covered, touch
 from transforms.pixels.look import Look
 from transforms.pixels.sieve import sieved
-from transforms.pixels.triage import CELL, Heat, heat
+from transforms.pixels.triage import CELL, THRESHOLD, Heat, heat
 from transforms.pixels.views import Picture
 from transforms.types import Box
 
@@ -45,6 +45,10 @@ SAME_TEXT = 0.5
 """Share of the box of a line that is hidden anyway when the line is."""
 IDLE, MOST = 0.1, 3
 """How much surer the closer look has to be for each frame on which OCR looked in vain, and how many of these count."""
+TIMES = 3
+"""Frames on which OCR looks at a cell in vain before what is seen there beside known text has to stand the closer look."""
+CERTAIN = 0.9
+"""Probability of a cell of triage from which on its area is not left out."""
 OVER = 0.5
 """Strokes drawn over a line stand out by at least this share of its contrast."""
 LETTER = 0.06
@@ -139,6 +143,9 @@ class Memory:
     def __init__(self) -> None:
         self._places: list[Place] = []
         self._digests: dict[bytes, Seen] = {}
+        self._fitted = Fits()
+        self._idle: list[Grey] = []
+        """For each level and cell, on how many frames OCR looked there and found nothing."""
         self._vain = 0
         """On how many frames since the last one with new text OCR looked, and found nothing."""
         self.frames = 0
@@ -165,7 +172,7 @@ class Memory:
         if lines := [place for place in as_before if place.sighting is not None]:
             _put_back(rest, warmth, lines)
         known = [place.sighting for place in present if place.sighting is not None]
-        rest = rest if known else sieved(rest, IDLE * min(self._vain, MOST))
+        rest = self._closer(rest) if known else sieved(rest, IDLE * min(self._vain, MOST))
         spots = rest.spots()
         found = look(picture, rest, [box for line in known for box in line.pieces]) if spots else []
         self._vain = 0 if found else self._vain + bool(spots)
@@ -176,7 +183,9 @@ class Memory:
             if np.ptp(_content(grey, spot.box)) > 0 and not any(touch(spot.box, sighting.box) for sighting in found):
                 beside = tuple(place for place in present if place.sighting is not None and touch(spot.box, place.box))
                 self._learn(grey, spot.box, None, number, warmth, beside)
-        seen = Seen(fitted(picture, (*known, *found)), _method(bool(known), bool(spots)))
+                self._idle = self._idle or [np.zeros_like(cells) for cells in warmth.levels]
+                Heat(self._idle, warmth.shape).cells(spot.level, spot.box)[:] += 1
+        seen = Seen(self._fitted(picture, (*known, *found)), _method(bool(known), bool(spots)))
         self._digests[digest] = seen
         return seen
 
@@ -197,6 +206,21 @@ class Memory:
         self._places = [place for place in self._places if place.sighting or place.times > 1 or self.frames <= place.first + STALE]
         alike = [place for place in self._places if place.on(grey)]
         return [place for place in alike if all(any(line is other for other in alike) for line in place.beside)]
+
+    def _closer(self, rest: Heat) -> Heat:
+        """Beside known text, only areas have to stand the closer look that are in doubt, and in every cell of which OCR looked in vain."""
+        if not self._idle or not rest.levels:
+            return rest
+        asked = []
+        for level, times in enumerate(self._idle):
+            idle = (times >= TIMES) & (rest.levels[level] < CERTAIN)
+            asked.append(_within(rest.news(level) >= THRESHOLD, idle) if idle.any() else idle)
+        if not any(cells.any() for cells in asked):
+            return rest
+        levels = [np.where(there, cells, 0) for there, cells in zip(asked, rest.levels, strict=True)]
+        closer = sieved(Heat(levels, rest.shape, rest.sources), IDLE * MOST)
+        kept = zip(asked, closer.levels, rest.levels, strict=True)
+        return Heat([np.where(there, now, before) for there, now, before in kept], rest.shape, rest.sources)
 
     def _lasting(self, number: int, known: Sequence[Box]) -> list[Place]:
         later = [place for place in self._places if place.sighting is not None and place.first > number and place.times > 1]
@@ -229,6 +253,13 @@ def _put_back(rest: Heat, warmth: Heat, lines: Sequence[Place]) -> None:
                 here = came.cells(level, around)
                 if np.count_nonzero(here >= SURE) >= NEW_CELLS:
                     np.copyto(rest.cells(level, around), here, where=here > 0)
+
+
+def _within(marked: NDArray[np.bool_], area: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Those connected parts of ``marked`` that lie in ``area`` with all of their cells."""
+    _, parts = cv2.connectedComponents(cv2.dilate(marked.astype(np.uint8), np.ones((1, 3), np.uint8)))
+    outside = np.unique(parts[marked & ~area])
+    return np.asarray(marked & ~np.isin(parts, outside))
 
 
 def _levels(content: Grey, ink: NDArray[np.bool_]) -> tuple[float, float]:

@@ -103,7 +103,8 @@ class Heat:
 
     def spots(self, threshold: float = THRESHOLD) -> list[Spot]:
         """Connected areas of cells of at least ``threshold``; what a sharper level sees as well is left out of the coarser one."""
-        return [spot for level in range(len(self.levels)) for spot in self._areas(self.news(level), level, threshold)]
+        warm = [level for level, cells in enumerate(self.levels) if cells.max(initial=0.0) >= threshold]
+        return [spot for level in warm for spot in self._areas(self.news(level), level, threshold)]
 
     def news(self, level: int) -> Grey:
         """The map of a level without what a sharper one sees as well."""

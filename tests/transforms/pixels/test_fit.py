@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.pixels.decide import Sighting
-from transforms.pixels.fit import fitted
+from transforms.pixels.fit import Fits, fitted
 from transforms.pixels.mask import region
 from transforms.pixels.views import Picture
 from transforms.types import Box
@@ -30,6 +30,13 @@ def test_a_box_is_cut_to_what_is_written_on_even_ground() -> None:
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     assert found.fit == (Box(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1),)
     assert found.box == Box(40, 40, 160, 50)
+
+
+def test_a_frame_that_shows_more_in_a_box_than_the_one_before_is_fitted_again() -> None:
+    line, fits, ground = sighting(Box(40, 40, 160, 50)), Fits(), np.full((120, 300), 40.0)
+    for text in ("SMITH", "SMITH", "SMITHSON", "SMITH"):
+        picture = Picture(image(text, ground)[0])
+        assert fits(picture, [line]) == fitted(picture, [line])
 
 
 @settings(deadline=None, max_examples=40)

@@ -16,7 +16,7 @@ from transforms.pixels import share
 from transforms.pixels.decide import Sighting
 from transforms.pixels.engines import registry
 from transforms.pixels.engines.base import Image, Reading
-from transforms.pixels.triage import Heat
+from transforms.pixels.triage import Heat, heat
 from transforms.policy import PixelMode
 from transforms.types import Box
 
@@ -75,6 +75,20 @@ def test_what_ocr_looked_at_in_vain_it_looks_at_less_and_text_among_it_is_found(
     fewer = looked_at()
     monkeypatch.setattr(share, "IDLE", 0.0)
     assert len(fewer) < len(looked_at())
+
+
+def test_beside_known_text_only_doubtful_areas_that_were_looked_at_in_vain_are_left_out() -> None:
+    memory, seen = share.Memory(), heat(streaks())
+    assert memory._closer(seen).spots() == seen.spots()
+    memory._idle = [np.full_like(cells, share.TIMES) for cells in seen.levels]
+    rest = memory._closer(seen)
+    for level, (before, after) in enumerate(zip(seen.levels, rest.levels, strict=True)):
+        assert (after[before >= share.CERTAIN] >= share.CERTAIN).all(), level
+    assert len(rest.spots()) < len(seen.spots())
+    marked, idle = np.zeros((4, 9), bool), np.ones((4, 9), bool)
+    marked[1, 1:3] = marked[1, 6:8] = True
+    idle[1, 7] = False
+    assert np.argwhere(share._within(marked, idle)).tolist() == [[1, 1], [1, 2]]
 
 
 def test_places_beyond_the_bound_push_out_the_rarest(monkeypatch: pytest.MonkeyPatch) -> None:
