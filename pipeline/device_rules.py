@@ -1,7 +1,8 @@
 """Rules of two peers for places where devices write text, as rules of ours: scripts of CTP's DicomPixelAnonymizer, recipes of deid.
 
 A rule of ours has tests that all have to hold; a peer's expression becomes as many rules as it has alternatives. What ours cannot say (not,
-missing, regular expressions) is left out and named: to leave out a test would blank images of other devices.
+missing, regular expressions) is left out and named: to leave out a test would blank images of other devices. CTP's tests of how a value begins
+or ends become tests of what it contains, and case is ignored: a little wider.
 """
 
 from __future__ import annotations
@@ -147,8 +148,8 @@ def _ctp_sum(tokens: Iterator[re.Match[str] | None]) -> tuple[Alternatives, re.M
             inner, _ = _ctp_sum(tokens)
             product = _both(product, inner)
         elif not sign:
-            exact = "=" if token["test"].startswith("equals") else ""
-            product = _both(product, [((_keyword(token["name"].strip("[]")), exact + token["value"]),)])
+            exact = token["test"].startswith("equals")
+            product = _both(product, [(_test(token["name"].strip("[]"), token["value"], exact=exact),)])
     return alternatives + product, token
 
 
@@ -178,8 +179,13 @@ def _deid_test(text: str) -> Alternatives:
         raise UntranslatableError(f"expected contains or equals, found {kind}")
     if not value.strip() or _PATTERN.search(value):
         raise UntranslatableError(f"expected a text for {name} that is no regular expression")
-    exact = "=" if kind == "equals" else ""
-    return [((_keyword(name), exact + part.strip()),) for part in value.split("|") if part.strip()]
+    return [(_test(name, part.strip(), exact=kind == "equals"),) for part in value.split("|") if part.strip()]
+
+
+def _test(name: str, value: str, *, exact: bool) -> Test:
+    if not exact and value.startswith(("=", "~")):
+        raise UntranslatableError(f"expected a text for {name} that does not begin with = or ~")
+    return _keyword(name), f"={value}" if exact else value
 
 
 def _deid_areas(places: Sequence[tuple[str, str, str]]) -> dict[str, Any]:

@@ -74,6 +74,12 @@ def test_ctp_script_becomes_rules() -> None:
     assert [reason.split(":")[0] for reason in translated.left_out] == ["ctp-4", "ctp-5"]
 
 
+def test_a_text_that_means_something_else_in_our_rules_is_left_out() -> None:
+    translated = from_ctp('{ Manufacturer.contains("~GE") } (0,0,1,1) { Manufacturer.equals("=GE") } (0,0,1,1)')
+    assert [rule.match for rule in translated.rules] == [{"Manufacturer": "==GE"}]
+    assert [reason.split(":")[0] for reason in translated.left_out] == ["ctp-1"]
+
+
 def test_deid_recipe_becomes_rules() -> None:
     translated = from_deid(DEID)
     assert len(translated.rules) == 4 + 2 + 1

@@ -82,3 +82,41 @@ def test_a_frame_that_shows_no_text_is_not_looked_at_closer(monkeypatch: pytest.
 def test_what_triage_gives_no_support_reads_as_three_signs_in_their_room(text: str, width: int, counts: bool) -> None:
     box = Box(0, 0, width, 20)
     assert look._is_written(Sighting(box, (box,), 0.8, 0.3, text, 0.9)) == counts
+
+
+TURNS = {
+    "upright": lambda image: image,
+    "by 90": np.rot90,
+    "by 180": lambda image: np.rot90(image, 2),
+    "by 270": lambda image: np.rot90(image, 3),
+    "mirrored": lambda image: image[:, ::-1],
+    "upside down": lambda image: image[::-1],
+}
+
+
+def hidden_share(shape: tuple[int, int], place: tuple[int, int], size: float, turn: str = "upright", *, dark: bool = False) -> float:
+    """The share of a line's ink that is found in a noisy image with a bright disc."""
+    glyphs = cv2.putText(np.zeros(shape, np.uint8), "KAUFMAN 1943-02-11", place, cv2.FONT_HERSHEY_SIMPLEX, size, (255,), 1, cv2.LINE_AA)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    disc = 600 * np.exp(-((y - shape[0] / 2) ** 2 + (x - shape[1] / 2) ** 2) / (2 * (min(shape) / 4) ** 2))
+    image = disc + np.random.default_rng(1).normal(60, 12, shape)
+    image = np.where(glyphs > 0, image + (1500 - image) * (glyphs / 255.0), image).clip(0, 4095)
+    ink, picture = (np.ascontiguousarray(TURNS[turn](array)) for array in (glyphs > 128, 4095 - image if dark else image))
+    covered = np.zeros(ink.shape, bool)
+    for item in Look(registry.load(registry.choose("auto")), 0.5, read=False)(Picture(picture.astype(np.uint16))):
+        for box in item.pieces:
+            covered[box.y : box.y + box.h, box.x : box.x + box.w] = True
+    return float((covered & ink).sum() / ink.sum())
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("place", [(100, 150), (0, 12)])
+def test_a_line_is_found_whichever_way_it_stands_and_at_the_edge(turn: str, place: tuple[int, int]) -> None:
+    assert hidden_share((300, 400), place, 0.5, turn) > 0.99
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_line_is_found_whatever_its_size_and_polarity(dark: bool) -> None:
+    """9 pixels on a small image, and 12 on a radiograph."""
+    assert hidden_share((256, 256), (20, 120), 0.3, dark=dark) > 0.99
+    assert hidden_share((2000, 1800), (800, 1900), 0.5, dark=dark) > 0.99
