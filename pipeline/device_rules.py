@@ -1,8 +1,8 @@
 """Rules of two peers for places where devices write text, as rules of ours: scripts of CTP's DicomPixelAnonymizer, recipes of deid.
 
 A rule of ours has tests that all have to hold; a peer's expression becomes as many rules as it has alternatives. What ours cannot say (not,
-missing, regular expressions) is left out and named: to leave out a test would blank images of other devices. CTP's tests of how a value begins
-or ends become tests of what it contains, and case is ignored: a little wider.
+missing, regular expressions) is left out and named: to leave out a test would blank images of other devices. CTP's tests of how a value
+begins or ends become tests of what it contains, and case is ignored: a little wider.
 """
 
 from __future__ import annotations
