@@ -151,7 +151,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class FrameDecision:
-    """How one frame was decided: ``method`` is e.g. ``ocr``, ``shared``, ``triage:flat``, ``no-pixels``; ``masked`` boxes were blanked."""
+    """How one frame was decided: ``method`` is such as ``ocr`` or ``triage`` (see docs/audit.md); ``masked`` boxes were blanked."""
 
     frame: int
     method: str

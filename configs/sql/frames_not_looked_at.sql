@@ -6,6 +6,6 @@ with runs as (
     where status = 'saved')
 select modality, run.method as method, pixels_cleaned, sum(run.count) as frames, sum(run.masked * run.count) as boxes, count(distinct instance_id) as instances
 from runs
-where run.method <> 'ocr' or not pixels_cleaned
+where not regexp_matches(run.method, 'ocr|;second') or not pixels_cleaned
 group by all
 order by pixels_cleaned nulls first, frames desc;

@@ -142,7 +142,7 @@ def _saved(store: Store, out: Path, original: pydicom.Dataset, path: Path) -> Ou
     nested = Finding("cleaned", "RequestAttributesSequence[0].(0009,1001)", "LO", entity_type="PERSON", score=0.9, text="Zyxwandt")
     work.shape = (original.Rows, original.Columns)
     work.findings = (*tags, *((box, nested) if masked else ()))
-    work.pixels = PixelReport(True, (FrameDecision(0, "ocr" if masked else "triage:flat", int(masked)),), (0,) if masked else ())
+    work.pixels = PixelReport(True, (FrameDecision(0, "ocr" if masked else "triage", int(masked)),), (0,) if masked else ())
     work.seconds = {"read": 0.002, "mask": 0.25 if masked else 0.01, "tags": 0.003, "verify": 0.002, "write": 0.001}
     return work_outcome(work, IDENTITY.token)
 

@@ -47,7 +47,7 @@ def test_the_page_shows_the_counts(made: MadeOutput, page: str) -> None:
     assert "quarantined pixels_undecodable mask 2 the pixels could not be decoded" in shown
     assert "(whole element) 14 0 0 14" in shown
     assert "RequestAttributesSequence[].(0009,1001) cleaned 3 3" in shown
-    assert "triage:flat 4 0" in shown
+    assert "triage 4 0" in shown
     assert "US 3 boxes in 3 instances" in shown
     assert "PS3.15 E.1-1 2024b" in shown
 

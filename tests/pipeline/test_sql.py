@@ -12,6 +12,7 @@ import pytest
 from pipeline import audit
 from pipeline.report_data import REASONS
 from tests.pipeline.made_output import BOX, MadeOutput, make_output
+from transforms.pixels import share
 
 ROOT = Path(__file__).resolve().parents[2]
 QUERIES = sorted((ROOT / "configs" / "sql").glob("*.sql"))
@@ -58,7 +59,7 @@ def test_masks_cover_what_they_cover(made: MadeOutput, monkeypatch: pytest.Monke
 
 def test_frames_that_no_engine_read_are_named(made: MadeOutput, monkeypatch: pytest.MonkeyPatch) -> None:
     [row] = ask(made, "frames_not_looked_at", monkeypatch)
-    assert (row["method"], row["frames"]) == ("triage:flat", 4)
+    assert (row["method"], row["frames"]) == ("triage", 4)
 
 
 def test_the_condition_that_filtered_a_series_is_named(made: MadeOutput, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +79,11 @@ def test_the_docs_name_every_column_and_its_type(table: str) -> None:
         return re.sub(r"^list<\w+: (struct|\w+).*", r"list of \1", kind)
 
     assert described(table) == [(column.name, plain(str(column.type))) for column in audit.TABLES[table]]
+
+
+def test_the_docs_explain_how_frames_are_decided() -> None:
+    known = {share._method(known, looked) for known in (False, True) for looked in (False, True)} | {"same-bytes", "device:NAME"}
+    assert {method for method, _ in described("How a frame was decided") if not method.startswith("…")} == known | {"method"}
 
 
 def test_the_docs_explain_every_code() -> None:
