@@ -44,7 +44,7 @@ MEANING = {
     "file_claim": "a file claims what was done, and only that",
     "file_uid": "UIDs are new (2.25.…), or kept by option",
     "file_pixels": "pixel data is as long as the header says",
-    "file_identifier": "no identifier of the original is left",
+    "file_identifier": "no patient ID or UID of the original is left; with --originals, nothing that identifies in it",
     "file_private": "no private element is left that no option keeps",
     "file_overlay": "no overlay is left that no option keeps",
     "file_curve": "no curve is left that no option keeps",
