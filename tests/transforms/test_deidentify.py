@@ -20,7 +20,7 @@ from transforms.pixels import cleaner
 from transforms.policy import Policy
 from transforms.spool import Bytes
 from transforms.tags.identity import Identity
-from transforms.types import Chunk, Outcome, Source
+from transforms.types import Chunk, Header, Outcome, Source
 
 Fault = Callable[[pytest.MonkeyPatch, Deidentifier], None]
 
@@ -139,3 +139,20 @@ def test_a_claim_is_made_only_of_what_was_done(tmp_path: Path) -> None:
         assert (saved.get("BurnedInAnnotation") == "NO") is claimed
         assert ("113101" in [item.CodeValue for item in saved.DeidentificationMethodCodeSequence]) is claimed
         assert outcome.instance["pixels_cleaned"] is claimed
+
+
+@pytest.mark.parametrize(("aggregation", "kept"), [("all", []), ("any", ["a", "b"]), ("instance", ["a"])])
+def test_a_series_is_saved_as_its_aggregation_says(aggregation: str, kept: list[str], tmp_path: Path) -> None:
+    """One of its two instances meets the conditions."""
+    policy = Policy.model_validate({"save_conditions": ["IN [ct] Modality"], "series_aggregation": aggregation})
+    worker = Deidentifier(policy, Identity(SECRET.encode()), Store(), str(tmp_path / "out"))
+    headers = [
+        Header(name, f"file:///{name}", 10, "1.2", "1.2.3", f"1.2.3.{number}", "P", save=name == "a") for number, name in enumerate("ab")
+    ]
+    found = list(worker.decide_series(headers))
+    assert [header.instance_id for chunk in found if isinstance(chunk, Chunk) for header in chunk.headers] == kept
+    filtered = [outcome for outcome in found if isinstance(outcome, Outcome)]
+    assert [outcome.instance_id for outcome in filtered] == [name for name in "ab" if name not in kept]
+    assert {outcome.instance["code"] for outcome in filtered} <= {"save_condition"}
+    if aggregation == "all":
+        assert filtered[0].crosswalk["save_disabling_urls_series_agg"] == ["file:///b"]
