@@ -13,9 +13,10 @@ SPARK_VERSION := 3.5.9
 BIN := $(VENV)/bin
 UV := 0.13.8
 AZURITE := 3.35.0
-export UV_LINK_MODE ?= copy
 # Without it every process of a machine that writes no bytecode compiles all libraries again: seconds of each start.
 export UV_COMPILE_BYTECODE ?= 1
+# An installation that breaks off (a full disk) leaves a package in part, which uv would take for whole: only a whole one has INSTALLER.
+FORGET_PARTS := find $(VENV)/lib $(VENV)/readers -maxdepth 3 -name '*.dist-info' ! -exec test -e '{}/INSTALLER' \; -prune -exec rm -r {} + 2>/dev/null || true
 
 .PHONY: demo test lint lock bench scale airflow azurite clean
 
@@ -58,10 +59,18 @@ $(VENV)/bin/uv:
 	$(BIN)/python -m pip install --quiet uv==$(UV)
 
 $(VENV)/.demo: setup.py requirements.txt $(VENV)/bin/uv
+	@$(FORGET_PARTS)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable .
 	@touch $@
 
-$(VENV)/.test: setup.py requirements.txt $(VENV)/bin/uv
+# By itself: it comes as a source, and takes 2 GB while it is built.
+$(VENV)/.pyspark: requirements.txt $(VENV)/bin/uv
+	@$(FORGET_PARTS)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt pyspark
+	@touch $@
+
+$(VENV)/.test: setup.py requirements.txt $(VENV)/.pyspark
+	@$(FORGET_PARTS)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[dev,spark,aws,gcp,azure,tesserocr,video]'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --target $(VENV)/readers --no-deps pandas
 	-@if command -v java >/dev/null; then $(BIN)/python -m pipeline.spark_classes; fi  # Spark starts without it, in twice the time
@@ -72,6 +81,7 @@ $(VENV)/.azurite-$(AZURITE): $(VENV)/bin/uv
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test tests/bench/overrides.txt
+	@$(FORGET_PARTS)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --override tests/bench/overrides.txt --editable '.[bench,video]'
 	@touch $@
 
