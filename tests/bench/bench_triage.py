@@ -82,6 +82,8 @@ class Kind:
     sizes: tuple[int, int] = (11, 24)
     contrast: tuple[float, float] = (0.7, 1.0)
     ground: str = ""
+    most: float = 0.1
+    """Size over the image's smaller side, at most. Capitals as high as a tenth of the image are not what consoles write."""
 
 
 KINDS = {name: Kind(name, sizes=(14, 26) if name in ("han", "hangul", "devanagari", "thai") else (11, 24)) for name in NAMES} | {
@@ -92,6 +94,7 @@ KINDS = {name: Kind(name, sizes=(14, 26) if name in ("han", "hangul", "devanagar
     "at the edge": Kind(edge=True),
     "han at the edge": Kind("han", edge=True, sizes=(9, 16)),
     "8 to 10 px": Kind(sizes=(8, 10)),
+    "headings": Kind(sizes=(100, 200), most=0.3),
     "faint": Kind(contrast=(0.15, 0.3)),
     "two letters": Kind(marks=True),
     "two letters turned": Kind(marks=True, degrees=(90.0, 180.0, 270.0)),
@@ -127,8 +130,7 @@ def pictures(kind: Kind, count: int, rng: random.Random, faces: Sequence[str]) -
             frames = made(kind.ground, frames.shape, noise)
         dataset.pop("NumberOfFrames", None)
         size, (rows, columns) = rng.randint(*kind.sizes), frames.shape[1:3]
-        # Capitals as high as a tenth of the image are not what consoles write.
-        size = max(min(size, min(rows, columns) // 10), 8)
+        size = max(min(size, int(min(rows, columns) * kind.most)), 8)
         burner = Burner(dataset, frames, Style(font=rng.choice(faces), size=size, contrast=rng.uniform(*kind.contrast)))
         ends = ((0, columns // 2), (columns, columns // 2), (columns // 3, 0), (columns // 3, rows))
         for _ in range(rng.randint(1, 3)):

@@ -34,6 +34,9 @@ SIMPLE_SCORE = 0.95
 """Detection and score of a reading that are enough for a sign or two of these beside certain text."""
 THICKEST = 48
 LARGE_SHARE = 0.125
+LARGE_DETECTION = 0.7
+LARGE_SCORE = 0.95
+"""Of a large region that is no word: vessels, grids, graphs and bones were read as three signs with 0.8 at most."""
 SAME_PLACE = 0.5
 SAME_LINE = 0.5
 LOWER = 0.7
@@ -85,7 +88,7 @@ def is_agreed(sighting: Sighting, shape: tuple[int, int], *, in_company: bool = 
     The longer a line is for its height, the less its shape arises otherwise; on a single sign both have to be sure, or it has to be read.
     So has what is large for the frame (rows, columns): text is written small to leave room for the image.
     """
-    if _is_large(sighting.box, shape):
+    if is_large(sighting.box, shape):
         return False
     short = min(sighting.box.w, sighting.box.h)
     aspect = max(sighting.box.w, sighting.box.h) / short
@@ -114,15 +117,15 @@ def is_text(sighting: Sighting, min_score: float, shape: tuple[int, int], *, in_
     """Whether a region reads as text.
 
     A word that reads with moderate confidence does not arise from tissue; the fewer letters or digits, the easier they arise, and the more
-    they need: a sign or two have to fill their region, and what is large for the frame (rows, columns) has to be a word. Rings and bars are
-    everywhere in anatomy (teeth, vessels, ribs): characters of that shape are no evidence in doubt. Beside certain text they are, where
-    engine and reading are sure: the numbers of a scale are such.
+    they need: a sign or two have to fill their region, and what is large for the frame (rows, columns) has to be a word, or certain. Rings
+    and bars are everywhere in anatomy (teeth, vessels, ribs): characters of that shape are no evidence in doubt. Beside certain text they
+    are, where engine and reading are sure: the numbers of a scale are such.
     """
     if sighting.support < READ_SUPPORT:
         return False
     characters = sum(character.isalnum() for character in sighting.text)
     shaped = bool(set(sighting.text) - SIMPLE_SHAPES)
-    if characters < WORD and _is_large(sighting.box, shape):
+    if characters < WORD and is_large(sighting.box, shape) and not is_read_surely(sighting):
         return False
     if characters < MIN_CHARACTERS:
         if len(sighting.text) * min(sighting.box.w, sighting.box.h) < FILLED * max(sighting.box.w, sighting.box.h):
@@ -135,7 +138,19 @@ def is_text(sighting: Sighting, min_score: float, shape: tuple[int, int], *, in_
     return sighting.score >= min_score and (shaped or sighting.support >= SURE_SUPPORT)
 
 
-def _is_large(box: Box, shape: tuple[int, int]) -> bool:
+def is_read_surely(sighting: Sighting) -> bool:
+    """Whether engine and reading leave no doubt about three signs or more."""
+    signs = [character for character in sighting.text if character.isalnum()]
+    return (
+        len(signs) >= MIN_CHARACTERS
+        and bool(set(signs) - SIMPLE_SHAPES)
+        and sighting.detection >= LARGE_DETECTION
+        and sighting.score >= LARGE_SCORE
+    )
+
+
+def is_large(box: Box, shape: tuple[int, int]) -> bool:
+    """Whether a region is too large for the frame (rows, columns) to be text unless it reads."""
     return min(box.w, box.h) > max(LARGE_SHARE * min(shape), THICKEST)
 
 

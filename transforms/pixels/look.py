@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from transforms.pixels.codes import find_codes
 from transforms.pixels.decide import (
+    LARGE_DETECTION,
     MIN_CHARACTERS,
     READ_SUPPORT,
     SIMPLE_SHAPES,
@@ -24,7 +25,9 @@ from transforms.pixels.decide import (
     holds_no_other,
     is_agreed,
     is_flow,
+    is_large,
     is_line,
+    is_read_surely,
     is_text,
     lines_within,
     merged,
@@ -158,22 +161,29 @@ class Look:
         tiles = [picture.tile(box, scale / 2**level, style) for box, level in places]
         sheet, positions = lay_out(tiles)
         cut: set[int] = set()
+        thick: set[Box] = set()
         candidates: list[tuple[Sighting, Image]] = []
         for index, region in assign(self._engine.detect(sheet), positions):
             (box, level), tile = places[index], tiles[index]
             quad = region.quad * _pair(box.w / tile.shape[1], box.h / tile.shape[0]) + _pair(box.x, box.y)
             where = bounding(quad, picture.shape)
-            if where is None or not is_line(quad, level) or share_covered(where, known) >= KNOWN:
+            if where is None or share_covered(where, known) >= KNOWN:
                 continue
+            if not is_line(quad, level):
+                # Headings can be larger than the text of a level; anatomy, which detectors mark as a whole, does not read with certainty.
+                if region.score < LARGE_DETECTION or not is_large(where, picture.shape):
+                    continue
+                thick.add(where)
             support = max(seen.support(where), least)
             if support < READ_SUPPORT:
                 # Whatever it reads as, it is no text, or text of a place that is known from another frame.
                 continue
-            if again and _is_cut(where, box, picture.shape):
+            if again and where not in thick and _is_cut(where, box, picture.shape):
                 cut.add(index)
             sighting = Sighting(where, pieces(quad, picture.shape), region.score, support, score=region.score)
             candidates.append((sighting, crop(tile, region.quad)))
-        found = self._judged(candidates, len(known), picture.shape, LONG if least else 0.0)
+        judged = self._judged(candidates, len(known), picture.shape, LONG if least else 0.0)
+        found = [item for item in judged if item.box not in thick or is_read_surely(item)]
         if least:
             found = [item for item in found if _is_written(item) or (item.support > least and _aspect(item.box) >= LONG)]
         wider = [(grown(box, 2 * MARGIN * 2**level, picture.shape), level) for box, level in (places[index] for index in sorted(cut))]

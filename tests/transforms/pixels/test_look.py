@@ -78,6 +78,14 @@ def test_a_frame_that_shows_no_text_is_not_looked_at_closer(monkeypatch: pytest.
     assert not asked
 
 
+def test_a_heading_larger_than_the_text_of_any_level_is_found() -> None:
+    image = np.full((1000, 800), 235, np.uint8)
+    cv2.putText(image, "Zoe", (40, 480), cv2.FONT_HERSHEY_DUPLEX, 8.0, (20,), 16, cv2.LINE_AA)
+    (found,) = Look(registry.load(registry.choose("auto")), 0.5, read=False)(Picture(image))
+    assert found.text == "Zoe"
+    assert found.box.h > 180
+
+
 @pytest.mark.parametrize(("text", "width", "counts"), [("NGOZI F.", 90, True), ("NGOZI F.", 30, False), ("JS", 40, False)])
 def test_what_triage_gives_no_support_reads_as_three_signs_in_their_room(text: str, width: int, counts: bool) -> None:
     box = Box(0, 0, width, 20)
