@@ -17,12 +17,15 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     JPEGLSNearLossless,
     RLELossless,
 )
 
 from pipeline.synth_images import Frames
+from transforms.pixels import codecs
+from transforms.pixels.info import pixel_info
 from transforms.types import Dataset
 
 UNCOMPRESSED = ("explicit", "implicit", "deflated", "big-endian", "planar", "ybr-full", "ybr-422")
@@ -31,7 +34,7 @@ SYNTAXES: dict[str, UID] = {
     "deflated": DeflatedExplicitVRLittleEndian,
     "big-endian": ExplicitVRBigEndian,
 }
-LOSSLESS = {"rle": RLELossless, "jpeg-ls": JPEGLSLossless, "j2k-lossless": JPEG2000Lossless}
+LOSSLESS = {"rle": RLELossless, "jpeg-ls": JPEGLSLossless, "j2k-lossless": JPEG2000Lossless, "jpeg-lossless": JPEGLosslessSV1}
 LOSSY = {"jpeg": JPEGBaseline8Bit, "j2k": JPEG2000, "jpeg-ls-near": JPEGLSNearLossless}
 ENCODINGS = (*UNCOMPRESSED, *LOSSLESS, *LOSSY)
 
@@ -52,13 +55,16 @@ def possible(dataset: Dataset) -> tuple[str, ...]:
     if not palette:
         names.append("j2k")
     if not palette and not signed:
-        names.append("jpeg-ls-near")
+        names += ["jpeg-ls-near", "jpeg-lossless"]
     return tuple(names)
 
 
 def choose(dataset: Dataset, rng: random.Random) -> str:
-    """One of the possible encodings; a third of the images stay explicit little endian."""
-    return "explicit" if rng.random() < 0.34 else rng.choice(possible(dataset))
+    """One of the possible encodings; a third of the images stay explicit little endian.
+
+    JPEG lossless came later and is not among them, so that a seed stands for the archive that it stood for.
+    """
+    return "explicit" if rng.random() < 0.34 else rng.choice([name for name in possible(dataset) if name != "jpeg-lossless"])
 
 
 def encode(dataset: Dataset, frames: Frames, name: str) -> None:
@@ -73,6 +79,10 @@ def encode(dataset: Dataset, frames: Frames, name: str) -> None:
         _uncompressed(dataset, frames, name)
     elif name == "jpeg":
         _jpeg(dataset, frames)
+    elif name == "jpeg-lossless":
+        info = pixel_info(dataset)
+        assert info is not None
+        _encapsulated(dataset, [codecs.encode(frame, info, None, JPEGLosslessSV1) for frame in frames], JPEGLosslessSV1)
     elif name == "j2k":
         dataset.compress(JPEG2000, j2k_cr=[8], generate_instance_uid=False)
     elif name == "jpeg-ls-near":
@@ -109,12 +119,16 @@ def _jpeg(dataset: Dataset, frames: Frames) -> None:
         stream = io.BytesIO()
         Image.fromarray(frame).save(stream, "JPEG", quality=90, subsampling="4:2:2")
         streams.append(stream.getvalue())
+    _encapsulated(dataset, streams, JPEGBaseline8Bit)
+    if frames.ndim == 4:
+        dataset.PhotometricInterpretation = "YBR_FULL_422"
+
+
+def _encapsulated(dataset: Dataset, streams: list[bytes], syntax: UID) -> None:
     dataset.PixelData = encapsulate(streams)
     dataset["PixelData"].VR = "OB"
     dataset["PixelData"].is_undefined_length = True
-    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
-    if frames.ndim == 4:
-        dataset.PhotometricInterpretation = "YBR_FULL_422"
+    dataset.file_meta.TransferSyntaxUID = syntax
 
 
 def _even(data: bytes) -> bytes:
