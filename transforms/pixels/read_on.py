@@ -39,6 +39,10 @@ INK = 0.2
 LETTER = 0.06
 """Pixels of strokes that count as text, as a share of the square of the height of a line: a letter has twice as many, and loses some on
 anatomy of its brightness."""
+GAP = 2.0
+"""Heights of a line within which its next strokes begin."""
+SIGNS = 0.4
+"""Columns from the first stroke to the last where two signs stand, over the height of a line: an edge that crosses it has fewer."""
 
 
 def read_on(engine: TextEngine, picture: Picture, found: Sequence[Sighting], known: Sequence[Box] = ()) -> list[Sighting]:
@@ -115,6 +119,9 @@ def _has_strokes(picture: Picture, own: Box, beyond: Box) -> bool:
     layers = layers_of(picture, Box(start, own.y, near + beyond.w, own.h))
     standing = all_strokes(layers, side)
     middle = standing[own.h // 4 : own.h - own.h // 4]
-    line, rest = (middle[:, beyond.w :], middle[:, : beyond.w]) if beyond.x < own.x else (middle[:, :near], middle[:, near:])
-    least = max(INK * float(np.percentile(line, 97)), 1e-6)
-    return bool(np.count_nonzero(rest >= least) >= LETTER * own.h * own.h)
+    line, rest = (middle[:, beyond.w :], middle[:, beyond.w - 1 :: -1]) if beyond.x < own.x else (middle[:, :near], middle[:, near:])
+    ink = rest >= max(INK * float(np.percentile(line, 97)), 1e-6)
+    if np.count_nonzero(ink) < LETTER * own.h * own.h:
+        return False
+    columns = np.flatnonzero(ink.any(axis=0))
+    return bool(columns[0] <= GAP * own.h and columns[-1] + 1 - columns[0] >= SIGNS * own.h)

@@ -93,15 +93,16 @@ def _best(engine: TextEngine, picture: Picture, box: Box) -> Reading | None:
 
     Where it does not read as it is, but nearly, the other renderings are asked, too; what is no text reads as nothing in all of them.
     """
-    best, nearly = _surest(engine, picture, box, (Style.PLAIN,))
+    around = grown(box, 2 * RIM, picture.shape)
+    best, nearly = _surest(engine, [picture.tile(around, SCALE)])
     if best is None and nearly >= NEARLY:
-        best, _ = _surest(engine, picture, box, (Style.INVERSE, Style.EQUALISED))
+        best, _ = _surest(engine, [picture.tile(around, SCALE, style) for style in (Style.INVERSE, Style.EQUALISED)])
     return best
 
 
-def _surest(engine: TextEngine, picture: Picture, box: Box, styles: Sequence[Style]) -> tuple[Reading | None, float]:
-    """The surest reading that counts, close to the box or with a margin, and the score of the surest of all."""
-    readings = engine.read([picture.tile(grown(box, margin, picture.shape), SCALE, style) for margin in (0, 2 * RIM) for style in styles])
+def _surest(engine: TextEngine, tiles: Sequence[Image]) -> tuple[Reading | None, float]:
+    """The surest reading that counts, and the score of the surest of all."""
+    readings = engine.read(tiles)
     texts = [reading for reading in readings if _is_shaped(reading.text) and reading.score >= DOUBT_SCORE]
     return max(texts, key=lambda reading: reading.score, default=None), max(reading.score for reading in readings)
 
