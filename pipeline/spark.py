@@ -169,8 +169,8 @@ def run(job: SparkJob, shards: Sequence[str], pending: int, context: SparkContex
         DeidError: a task failed as often as Spark lets it; with the code of the last time.
     """
     measured = context.accumulator(Tally(), Merged())
-    reading, grouping, cleaning = tasks_for(pending, len(shards), context.defaultParallelism)
     try:
+        reading, grouping, cleaning = tasks_for(pending, len(shards), context.defaultParallelism)
         (
             context.parallelize(slices(shards, reading), max(1, reading))
             .mapPartitions(partial(_guarded, read_headers, job, measured))

@@ -75,8 +75,11 @@ def test_what_a_task_said_is_what_the_run_says() -> None:
 
 def test_a_master_that_does_not_answer_is_said_with_what_to_do() -> None:
     context = SimpleNamespace(master="spark://away:7077")
-    said = spark._ended_by_spark(Exception("Job aborted: Master removed our application: All masters are unresponsive!"), context)
-    assert "at master spark://away:7077" in str(said)
+    for text in (
+        "Job aborted: Master removed our application: All masters are unresponsive!",
+        "Cannot call methods on a stopped SparkContext.",
+    ):
+        assert "at master spark://away:7077" in str(spark._ended_by_spark(Exception(text), context))
     assert spark._ended_by_spark(Exception("Task 1 failed 4 times"), context) is None
 
 
