@@ -18,7 +18,7 @@ from transforms.pixels.full import full_look
 from transforms.pixels.geometry import grown, share_covered, to_edge
 from transforms.pixels.info import pixel_info
 from transforms.pixels.look import Look
-from transforms.pixels.share import SAME_TEXT, Memory, Seen
+from transforms.pixels.share import COVERED, SAME_TEXT, STILL, Memory, Seen, Still
 from transforms.pixels.views import Picture, View, grey_views
 from transforms.policy import LimitsPolicy, PixelMode, PixelsPolicy
 from transforms.types import Box, Dataset, Finding, FrameDecision, Known, OcrLine, PiiFinder, PixelReport
@@ -43,6 +43,7 @@ class _Job:
     frames: list[Seen] = field(default_factory=list)
     removed: tuple[Finding, ...] = ()
     spoiled: list[int] = field(default_factory=list)
+    still: Still = field(default_factory=Still)
 
 
 class PixelCleaner:
@@ -126,6 +127,7 @@ class PixelCleaner:
             job.frames.append(self._second(job, frame, seen) if sampled else seen)
             if reader.spare_bits(frame):
                 job.spoiled.append(frame)
+        self._add_still(job, look)
         job.seconds = time.perf_counter() - start
         return job
 
@@ -157,6 +159,10 @@ class PixelCleaner:
                 for finding in self._decide(seen.sightings, frame, job):
                     if finding.box is not None and (finding.box not in findings or finding.action == "masked"):
                         findings[finding.box] = finding
+        still = [line for line in self._still(job, look) if _is_more(line, list(findings))]
+        for finding in self._decide(still, 0, job):
+            if finding.box is not None:
+                findings.setdefault(finding.box, finding)
         boxes = [box for box, finding in findings.items() if finding.action == "masked"]
         video.write(dataset, film, film.masked(boxes), changed=bool(boxes))
         return PixelReport(
@@ -175,8 +181,24 @@ class PixelCleaner:
         if earlier is not None:
             return earlier
         picture = _picture(job.reader, frame)
+        if job.reader.info.frames >= STILL:
+            job.still.add(picture)
+        return self._guarded_ocr(job.memory.look, picture, look, digest)
+
+    def _add_still(self, job: _Job, look: Look) -> None:
+        """Text that stands still and is clear in the mean of the frames only: it is hidden on all of them."""
+        for line in self._still(job, look):
+            for frame, seen in enumerate(job.frames):
+                if _is_more(line, [box for item in seen.sightings for box in item.fit or item.pieces]):
+                    job.frames[frame] = Seen((*seen.sightings, line), f"{seen.method.removesuffix('+still')}+still")
+
+    def _still(self, job: _Job, look: Look) -> tuple[Sighting, ...]:
+        picture = job.still.picture()
+        return self._guarded_ocr(job.memory.still, picture, look) if picture is not None else ()
+
+    def _guarded_ocr(self, step: Callable[..., _R], *args: Any) -> _R:
         try:
-            return job.memory.look(picture, look, digest)
+            return step(*args)
         except Exception as error:
             raise DeidError(Code.OCR_FAILED, f"{self._engine_name}: {type(error).__name__}") from error
 
@@ -261,6 +283,11 @@ class PixelCleaner:
 
 def _picture(reader: FrameReader, frame: int) -> Picture:
     return Picture(reader.rgb(frame) if reader.info.colour else reader.stored(frame))
+
+
+def _is_more(line: Sighting, hidden: Sequence[Box]) -> bool:
+    """Whether part of a line is not hidden."""
+    return any(share_covered(box, hidden) < COVERED for box in line.fit or line.pieces)
 
 
 def _sampled(dataset: Dataset, share: float) -> bool:

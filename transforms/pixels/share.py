@@ -49,6 +49,10 @@ TIMES = 3
 """Frames on which OCR looks at a cell in vain before what is seen there beside known text has to stand the closer look."""
 CERTAIN = 0.9
 """Probability of a cell of triage from which on its area is not left out."""
+STILL = 8
+"""Frames, at least, whose mean is looked at, too."""
+COVERED = 0.9
+"""Share of what stands still that a frame hides anyway, from which nothing is added there."""
 OVER = 0.5
 """Strokes drawn over a line stand out by at least this share of its contrast."""
 LETTER = 0.06
@@ -129,6 +133,29 @@ class Place:
         return bool(np.count_nonzero(came & (strokes(now, max(height // STROKE, 3) | 1) >= least)) >= enough)
 
 
+class Still:
+    """The mean of the frames of an instance: what stands still in it is clear there, and what moves, speckle above all, is even."""
+
+    def __init__(self) -> None:
+        self._sum: Grey | None = None
+        self._count = 0
+
+    def add(self, picture: Picture) -> None:
+        """Take in one frame more."""
+        pixels = picture.content(Box(0, 0, picture.shape[1], picture.shape[0]))
+        if self._sum is None:
+            self._sum = np.zeros(pixels.shape, np.float32)
+        np.add(self._sum, pixels, out=self._sum, casting="unsafe")
+        self._count += 1
+
+    def picture(self) -> Picture | None:
+        """The mean; None of too few frames."""
+        if self._sum is None or self._count < STILL:
+            return None
+        mean = self._sum / np.float32(self._count)
+        return Picture(np.rint(mean).astype(np.uint8) if mean.ndim == 3 else mean)
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """Text of one frame, and how it was found: ``ocr``, ``triage``, ``shared``, or ``shared+ocr``."""
@@ -188,6 +215,20 @@ class Memory:
         seen = Seen(self._fitted(picture, (*known, *found)), _method(bool(known), bool(spots)))
         self._digests[digest] = seen
         return seen
+
+    def still(self, picture: Picture, look: Look) -> tuple[Sighting, ...]:
+        """Text of the mean of some frames, which is known already or comes to be seen there.
+
+        Where triage sees more beside a line, the whole mean is looked at, as if nothing were known: what goes on with a line shows with it.
+        """
+        grey = picture.grey()
+        known = [place.sighting for place in self._present(grey) if place.sighting is not None]
+        boxes = [box for line in known for box in line.pieces]
+        rest = heat(grey, picture.colours()).without(boxes)
+        spots, beside = rest.spots(), [grown(box, min(box.w, box.h), picture.shape) for box in boxes]
+        goes_on = any(touch(spot.box, box) for spot in spots for box in beside)
+        found = look(picture, self._closer(rest), boxes) if spots and known and not goes_on else look(picture) if spots else []
+        return fitted(picture, (*known, *found))
 
     def later(self, picture: Picture, number: int, known: Sequence[Box] = ()) -> tuple[Sighting, ...]:
         """Text that later frames taught, that stayed on more than one of them, and that is on this earlier one beside what is ``known``."""

@@ -234,3 +234,19 @@ def test_a_cine_with_static_text_costs_little(frames: int) -> None:
     result = report(clean(dataset)[0])
     assert result.changed_frames == tuple(range(frames))
     assert (time.process_time() - start) / frames < 0.1
+
+
+def test_text_that_stands_still_in_speckle_is_found_in_the_mean_of_the_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    glyphs = cv2.putText(np.zeros((256, 256), np.uint8), "KAUFMAN 1943", (30, 130), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255,), 2)
+
+    def changed() -> tuple[int, ...]:
+        dataset = instance(frames=24)
+        stack = 1000 + rng.normal(0, 200, (24, 256, 256)) + np.float32(0.8) * glyphs
+        dataset.PixelData = stack.clip(0, 4095).astype(np.uint16).tobytes()
+        result = report(clean(dataset)[0])
+        return result.changed_frames
+
+    assert changed() == tuple(range(24))
+    monkeypatch.setattr(share, "STILL", 1000)
+    assert len(changed()) < 24
