@@ -29,10 +29,12 @@ def without_archive(path: list[str]) -> list[str]:
 def main() -> None:
     """Import, and wait for Spark to ask for workers."""
     sys.path[:] = without_archive(sys.path)
+    gc.disable()
     with contextlib.redirect_stdout(sys.stderr):  # Spark reads a port from the standard output
         for name in PRELOADED:
             import_module(name)
-    gc.freeze()
+    gc.freeze()  # what modules are made of stays
+    gc.enable()
     import_module("pyspark.daemon").manager()
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import duckdb
 import pydicom
 
-from pipeline import audit, settings, spark
+from pipeline import audit, settings, spark, spark_classes
 from pipeline.compact import compact
 from pipeline.manifest import write_shards
 from pipeline.run import execute
@@ -197,6 +197,8 @@ def engines(folder: Path, seconds: float, rounds: int) -> None:
         if shutil.which("java") is None:
             print("Spark: no Java here")
         else:
+            if not spark_classes.options():
+                print("Spark: its JVMs start without an archive of classes, in twice the time: python -m pipeline.spark_classes makes it")
             (own / "cluster").mkdir()
             with standalone(own / "cluster") as cluster:
                 native = timed(runs.command(folder / "in", own / "spark", folder / "secret", "--runner", "spark", "--", *cluster.options))
