@@ -138,14 +138,11 @@ def is_text(sighting: Sighting, min_score: float, shape: tuple[int, int], *, in_
     return sighting.score >= min_score and (shaped or sighting.support >= SURE_SUPPORT)
 
 
-def is_read_surely(sighting: Sighting) -> bool:
-    """Whether engine and reading leave no doubt about three signs or more."""
+def is_read_surely(sighting: Sighting, least: int = MIN_CHARACTERS) -> bool:
+    """Whether engine and reading leave no doubt about so many signs or more."""
     signs = [character for character in sighting.text if character.isalnum()]
     return (
-        len(signs) >= MIN_CHARACTERS
-        and bool(set(signs) - SIMPLE_SHAPES)
-        and sighting.detection >= LARGE_DETECTION
-        and sighting.score >= LARGE_SCORE
+        len(signs) >= least and bool(set(signs) - SIMPLE_SHAPES) and sighting.detection >= LARGE_DETECTION and sighting.score >= LARGE_SCORE
     )
 
 

@@ -53,6 +53,8 @@ LINE_FILL = 0.6
 TURNED = 1.5
 TURN_SUPPORT = 0.6
 ALONE_SUPPORT = 0.5
+INITIALS = 2
+"""Signs that are text alone where engine and reading are sure of them."""
 UPRIGHT = 0.7
 """Score of a reading as it stands from which a region is not turned: signs of simple shapes, which are text or not by other evidence."""
 SECOND_SCALE = 2.0
@@ -220,8 +222,16 @@ class Look:
 
 
 def _is_chance(alone: Sequence[Sighting]) -> bool:
-    """Whether all that stands on a frame is a sign or two where triage doubts: streaks that cross read as ``X``."""
-    return len(alone) == 1 and characters(alone[0].text) < MIN_CHARACTERS and alone[0].support < ALONE_SUPPORT
+    """Whether all that stands on a frame is a sign or two where triage doubts: streaks that cross read as ``X``.
+
+    Two of which engine and reading are sure are initials: their full stops are no text to triage.
+    """
+    return (
+        len(alone) == 1
+        and characters(alone[0].text) < MIN_CHARACTERS
+        and alone[0].support < ALONE_SUPPORT
+        and not is_read_surely(alone[0], INITIALS)
+    )
 
 
 def _surest(spots: Sequence[Spot]) -> list[Spot]:

@@ -44,6 +44,13 @@ def test_a_lone_sign_where_triage_doubts_is_no_text(monkeypatch: pytest.MonkeyPa
     assert seen_by(monkeypatch, [MARK], 0.6, []) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "detection", "counts"), [("R.S.", 0.8, True), ("R.S.", 0.6, False), ("X", 0.8, False), ("10", 0.8, False)]
+)
+def test_initials_that_read_with_certainty_are_text_alone(text: str, detection: float, counts: bool) -> None:
+    assert look._is_chance([Sighting(MARK, (MARK,), detection, 0.44, text, 0.97)]) is not counts
+
+
 def test_a_sign_beside_other_text_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen_by(monkeypatch, [MARK, OTHER], 0.4, []) == 2
     assert seen_by(monkeypatch, [MARK], 0.4, [OTHER]) == 1, "known from another frame"
