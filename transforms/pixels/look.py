@@ -105,41 +105,44 @@ class Look:
         seen = sieved(heat(picture.grey(), picture.colours())) if seen is None else seen
         self._nearly = False
         found = completed(self._detect(picture, seen, _tiles(seen.spots(), picture.shape), FIRST_SCALE, Style.PLAIN), seen)
+        closer = closest(seen.without([*known, *_boxes(found)])) if found or self._nearly else None
         for style in (Style.INVERSE, Style.EQUALISED):
-            boxes = [box for item in found for box in item.pieces]
+            boxes = _boxes(found)
             missed = [spot for spot in seen.without(boxes).spots(SURE) if spot.sure >= SURE_CELLS and spot.fill >= FILLED]
+            missed = [spot for spot in missed if _is_probable(spot, closer)]
             more = self._detect(picture, seen, _tiles(missed, picture.shape), SECOND_SCALE, style, boxes)
             found = completed([*found, *more], seen) if more else found
         if not known and _is_chance(found):
             found = []
         if found or self._nearly:
-            more = self._overlooked(picture, seen, [*known, *(box for item in found for box in item.pieces)])
-            found = merged([*found, *more])
+            boxes = [*known, *_boxes(found)]
+            closer = closer or closest(seen.without(boxes))
+            found = merged([*found, *self._overlooked(picture, seen, closer, boxes)])
         found = trimmed(self._engine, picture, without_rulers(self._engine, picture, found))
         found = read_on(self._engine, picture, reread(self._engine, picture, found) if self.reads else found, known)
-        boxes = [box for item in found for box in item.pieces]
+        boxes = _boxes(found)
         codes = find_codes(picture, [spot for spot in seen.spots(SURE) if share_covered(spot.box, boxes) < EXPLAINED])
-        return [*found, *read_in_doubt(self._engine, picture, self._unread(seen, found)), *codes]
+        return [*found, *read_in_doubt(self._engine, picture, self._unread(seen, closer, found)), *codes]
 
-    def _overlooked(self, picture: Picture, seen: Heat, known: Sequence[Box]) -> list[Sighting]:
+    def _overlooked(self, picture: Picture, seen: Heat, closer: Heat, known: Sequence[Box]) -> list[Sighting]:
         """More text on a frame that shows some: where nothing was found, and the larger network sees it, whatever the smaller one does."""
-        closer = closest(seen)
         cells = [np.maximum(*both) for both in zip(seen.levels, closer.levels, strict=False)]
         support = Heat([*cells, *seen.levels[len(cells) :]], seen.shape)
         found, whole = list[Sighting](), Box(0, 0, picture.shape[1], picture.shape[0])
         for style in CLOSER_STYLES:
-            boxes = [*known, *(box for item in found for box in item.pieces)]
+            boxes = [*known, *_boxes(found)]
             spots = _surest(closer.without(boxes).spots(PROBABLE))
             places = [(whole, 0)] if whole.w * whole.h <= SMALL else _tiles(spots, picture.shape, BESIDE)
             found += self._detect(picture, support, places, SECOND_SCALE, style, boxes, least=READ_SUPPORT)
         return [replace(item, read=item.read or item.box, found=item.box) for item in found]
 
-    def _unread(self, seen: Heat, found: Sequence[Sighting]) -> list[Sighting]:
-        """Lines that triage alone is sure of, faint ones above all: they count on frames where other text is certain."""
+    def _unread(self, seen: Heat, closer: Heat | None, found: Sequence[Sighting]) -> list[Sighting]:
+        """Lines that both networks see and no detector, faint ones above all: they count on frames where other text is certain."""
         if len(found) < COMPANY:
             return []
-        rest = seen.without([box for item in found for box in item.pieces]).spots(SURE)
+        rest = seen.without(_boxes(found)).spots(SURE)
         lines = [spot for spot in rest if spot.sure >= LINE_CELLS and spot.fill >= LINE_FILL and spot.box.w >= 2 * spot.box.h]
+        lines = [spot for spot in lines if _is_probable(spot, closer)]
         return [Sighting(spot.box, (spot.box,), 0.0, spot.peak, score=spot.peak) for spot in lines]
 
     def _detect(
@@ -232,6 +235,15 @@ def _is_chance(alone: Sequence[Sighting]) -> bool:
         and alone[0].support < ALONE_SUPPORT
         and not is_read_surely(alone[0], INITIALS)
     )
+
+
+def _is_probable(spot: Spot, closer: Heat | None) -> bool:
+    """Whether the larger network, too, sees text in a spot of triage. It is asked on frames that show text, and not about large text."""
+    return closer is None or spot.level >= len(closer.levels) or bool(closer.cells(spot.level, spot.box).max() >= PROBABLE)
+
+
+def _boxes(found: Sequence[Sighting]) -> list[Box]:
+    return [box for item in found for box in item.pieces]
 
 
 def _surest(spots: Sequence[Spot]) -> list[Spot]:

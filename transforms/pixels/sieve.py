@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.pixels.triage import CELL, THRESHOLD, Grey, Heat, Source, look_at, mapped, session
+from transforms.pixels.triage import CELL, CONTEXT, STRIP_PIXELS, THRESHOLD, Grey, Heat, Source, look_at, session
 
 SIEVE = "sieve.onnx"
 SURE = 0.98
@@ -21,6 +21,10 @@ SURE = 0.98
 DOUBT = 0.1
 """How much more probable than the closer look says an area may stay: below 0.2 it is no spot."""
 CLOSE_LEVELS = 2
+EXCLUDED = 0.02
+"""Probability of triage below which no text is. Lines that only the closer look sees have 0.035 or more."""
+BESIDE = 1
+"""Cells beside what triage does not exclude that count, too: it may see one letter of a faint line."""
 AROUND = 3
 """Cells around what is marked that the network looks at, two thirds of what it sees."""
 
@@ -49,9 +53,15 @@ def sieved(seen: Heat, doubt: float = 0.0) -> Heat:
 
 
 def closest(seen: Heat) -> Heat:
-    """What the larger network sees on all of the frame, marked or not, at its size and at half of it: three times the cost of triage."""
-    sources = seen.sources[:CLOSE_LEVELS]
-    return Heat([np.maximum.reduce([mapped(source, network) for source in both]) for both in sources], seen.shape, sources)
+    """What the larger network sees of a frame, marked or not, at its size and at half of it, wherever triage does not exclude text."""
+    levels: list[Grey] = []
+    for cells, sources in zip(seen.levels, seen.sources[:CLOSE_LEVELS], strict=False):
+        possible = cv2.dilate((cells >= EXCLUDED).astype(np.uint8), np.ones((2 * BESIDE + 1, 2 * BESIDE + 1), np.uint8)) > 0
+        closer = np.zeros_like(cells)
+        for rows, columns in _surroundings(possible):
+            closer[rows, columns] = _looked_at(sources, rows, columns)
+        levels.append(np.where(possible, closer, np.float32(0)))
+    return Heat(levels, seen.shape, seen.sources[:CLOSE_LEVELS])
 
 
 def probabilities(marked: NDArray[np.bool_], sources: Sequence[Source]) -> tuple[NDArray[np.int32], Grey]:
@@ -59,10 +69,19 @@ def probabilities(marked: NDArray[np.bool_], sources: Sequence[Source]) -> tuple
     count, areas = cv2.connectedComponents(cv2.dilate(marked.astype(np.uint8), np.ones((1, 3), np.uint8)))
     best = np.zeros(count, np.float32)
     for rows, columns in _surroundings(areas > 0):
-        pixels = [slice(side.start * CELL, side.stop * CELL) for side in (rows, columns)]
-        text = np.maximum.reduce([look_at(source, pixels[0], pixels[1], network) for source in sources])
-        np.maximum.at(best, areas[rows, columns].ravel(), text.ravel())
+        np.maximum.at(best, areas[rows, columns].ravel(), _looked_at(sources, rows, columns).ravel())
     return np.asarray(areas, np.int32), best
+
+
+def _looked_at(sources: Sequence[Source], rows: slice, columns: slice) -> Grey:
+    """What the larger network sees in a rectangle of cells, in strips as `mapped` has them."""
+    step = max(STRIP_PIXELS // ((columns.stop - columns.start) * CELL * CELL), 4 * CONTEXT // CELL)
+    width, parts = slice(columns.start * CELL, columns.stop * CELL), []
+    for start in range(rows.start, rows.stop, step):
+        top, bottom = max(start - CONTEXT // CELL, rows.start), min(start + step + CONTEXT // CELL, rows.stop)
+        strip = [look_at(source, slice(top * CELL, bottom * CELL), width, network) for source in sources]
+        parts.append(np.maximum.reduce(strip)[start - top : min(start + step, rows.stop) - top])
+    return np.concatenate(parts)
 
 
 def _surroundings(areas: NDArray[np.bool_]) -> list[tuple[slice, slice]]:
