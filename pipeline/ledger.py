@@ -1,7 +1,8 @@
 """What the driver must remember of millions of inputs, on disk: which were given, which are finished, which row of an instance counts.
 
-A DuckDB database in a temporary folder, with a memory limit beyond which DuckDB spills: the driver needs the same memory for a thousand
-inputs as for a hundred million, and about 110 bytes of disk for each. It holds digests only, no name of a file.
+A DuckDB database in a temporary folder, with a memory limit beyond which DuckDB spills, and about 110 bytes of disk for each input. That is
+enough for millions; with twenty million finished inputs the query for what is left does not fit into the limit, and the run ends. It holds
+digests only, no name of a file.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from types import TracebackType
@@ -33,14 +35,22 @@ PASSING = {Code.READ_FAILED, Code.WRITE_FAILED, Code.CHANGED_DURING_RUN, Code.IN
 
 _CROSSWALK = "number bigint, u0 ubigint, u1 ubigint, i0 ubigint, i1 ubigint, run integer, rank utinyint, passing boolean, part integer"
 _WINNER = """
-    create or replace table winner as
+    insert into winner by name
     select u0, u1, arg_max(number, p) as number, arg_max(i0, p) as i0, arg_max(i1, p) as i1, arg_max(run, p) as run,
         arg_max(rank, p) as rank, arg_max(passing, p) as passing, arg_max(part, p) as part
     from (
         select crosswalk.*, (age::ubigint << 42) | (rank::ubigint << 40) | (1099511627775 - number) as p
-        from crosswalk join runs using (run) where age >= ?
+        from crosswalk join runs using (run) where age >= ? and u0 % ? = ?
     ) group by u0, u1
 """
+_COUNTS = """
+    select rank, count(*) from (
+        select if(count(found.rank) = 1, max(found.rank), 0) as rank
+        from (from inputs where u0 % ? = ?) as given left join (from rows where i0 % ? = ?) as found on u0 = i0 and u1 = i1 group by u0, u1
+    ) group by rank
+"""
+SLICE = 2_000_000
+"""Rows that are grouped at a time: `MEMORY` is not enough for eight million, though DuckDB may spill."""
 
 
 class Ledger:
@@ -96,7 +106,9 @@ class Ledger:
         ages = {name: age for age, name in enumerate(sorted(self.runs))}
         self.connection.execute("create or replace table runs (run integer, age integer)")
         self.insert("runs", np.array(list(self.runs.values()), np.int32), np.array([ages[name] for name in self.runs], np.int32))
-        self.connection.execute(_WINNER, [sum(name < since for name in ages)])
+        slices = number // SLICE + 1
+        for part in range(slices):
+            self.connection.execute(_WINNER, [sum(name < since for name in ages), slices, part])
 
     def unfinished(self, sources: Iterable[Source], table: str = "inputs") -> Iterator[Source]:
         """Those of ``sources`` that no earlier run finished, in their order; all of them are kept in ``table``."""
@@ -133,13 +145,10 @@ class Ledger:
             for batch in batches:
                 statuses, status = coded(batch, "status")
                 self.insert("rows", *halves(batch["instance_id"].to_pylist()), ranks(statuses)[status])
-        found = self.connection.execute(
-            """select rank, count(*) from (
-                select if(count(rows.rank) = 1, max(rows.rank), 0) as rank
-                from inputs left join rows on u0 = i0 and u1 = i1 group by u0, u1
-            ) group by rank"""
-        )
-        by_rank = dict(found.fetchall())
+        by_rank: Counter[int] = Counter()
+        slices = self.count("inputs") // SLICE + 1
+        for part in range(slices):
+            by_rank.update(dict(self.connection.execute(_COUNTS, [slices, part, slices, part]).fetchall()))
         return {status.value: by_rank.get(rank, 0) for status, rank in RANKS.items()}, by_rank.get(0, 0)
 
     def count(self, what: str) -> int:
