@@ -34,7 +34,6 @@ from transforms.pixels.decide import (
 )
 from transforms.pixels.engines.base import Image, Reading, TextEngine
 from transforms.pixels.geometry import bounding, grown, intersection, pieces, rows_shared, share_covered, touch, transposed, union
-from transforms.pixels.legible import shows_writing
 from transforms.pixels.read_on import read_on
 from transforms.pixels.reread import characters, read_in_doubt, reread, trimmed
 from transforms.pixels.rulers import without_rulers
@@ -78,8 +77,6 @@ BESIDE = 64
 EDGE = 1
 KNOWN = 0.9
 COMPANY = 2
-FEW = 3
-"""Regions on a frame that shows no more than marks of side."""
 EXPLAINED = 0.5
 IN_THE_WAY = 0.25
 """Of its rows a line shares with another that ends it, at least: less is the margin of a line above or below."""
@@ -102,12 +99,11 @@ class Look:
         self._min_score = min_score
         self.reads = read
         self._nearly = False
-        self._agreed: list[tuple[Sighting, Image]] = []
 
     def __call__(self, picture: Picture, seen: Heat | None = None, known: Sequence[Box] = ()) -> list[Sighting]:
         """All text in ``picture``; ``seen`` saves the triage when it was made before, and is without the text that is ``known``."""
         seen = sieved(heat(picture.grey(), picture.colours())) if seen is None else seen
-        self._nearly, self._agreed = False, []
+        self._nearly = False
         found = completed(self._detect(picture, seen, _tiles(seen.spots(), picture.shape), FIRST_SCALE, Style.PLAIN), seen)
         closer = closest(seen.without([*known, *_boxes(found)])) if found or self._nearly else None
         for style in (Style.INVERSE, Style.EQUALISED):
@@ -118,13 +114,10 @@ class Look:
             found = completed([*found, *more], seen) if more else found
         if not known and _is_chance(found):
             found = []
-        shown = bool(known) or shows_writing(self._engine, self._agreed)
-        found = found if shown else _signs(found)
         if found or self._nearly:
-            self._agreed, boxes = [], [*known, *_boxes(found)]
+            boxes = [*known, *_boxes(found)]
             closer = closer or closest(seen.without(boxes))
-            more = self._overlooked(picture, seen, closer, boxes)
-            found = merged([*found, *(more if shown or shows_writing(self._engine, self._agreed) else _signs(more))])
+            found = merged([*found, *self._overlooked(picture, seen, closer, boxes)])
         found = trimmed(self._engine, picture, without_rulers(self._engine, picture, found))
         found = read_on(self._engine, picture, reread(self._engine, picture, found) if self.reads else found, known)
         boxes = _boxes(found)
@@ -217,7 +210,6 @@ class Look:
         company = known + sum(certain) >= COMPANY
         if company:
             certain = agreed(in_company=True)
-        self._agreed += [pair for pair, sure in zip(candidates, certain, strict=True) if sure]
         kept = [] if self.reads else [sighting for (sighting, _), sure in zip(candidates, certain, strict=True) if sure]
         doubted = [(*item, sure) for item, sure in zip(candidates, certain, strict=True) if self.reads or not sure]
         readings = self._engine.read([content for _, content, _ in doubted])
@@ -227,16 +219,9 @@ class Look:
                 best = sighting.read_as(max([reading, *self._engine.read(_turned(content))], key=_weight))
             if sure or is_text(best, self._min_score, shape, in_company=company):
                 kept.append(best)
-                if not sure and characters(best.text) >= MIN_CHARACTERS:
-                    self._agreed.append((best, content))
             elif characters(best.text) >= MIN_CHARACTERS and best.score >= NEARLY:
                 self._nearly = True
         return kept
-
-
-def _signs(found: Sequence[Sighting]) -> list[Sighting]:
-    """What may stay on a frame where no region is writing: a sign or two that read, unless there are many as in a plot."""
-    return [item for item in found if item.text and characters(item.text) < MIN_CHARACTERS] if len(found) <= FEW else []
 
 
 def _is_chance(alone: Sequence[Sighting]) -> bool:

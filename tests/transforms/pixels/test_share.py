@@ -152,7 +152,7 @@ def test_known_text_in_the_margin_of_a_spot_is_not_read_again(monkeypatch: pytes
     results = [report(result) for result in clean(first, second)]
     assert results[1].frames[0].method == "shared+ocr"
     assert pixels(second)[0, 14:48, 12:120].max() < 1000
-    assert len(read) == 1, "which shows that the first frame has text"
+    assert not read
 
 
 @pytest.mark.parametrize(("text", "place"), [("KAUFMAN", (72, 25)), ("KAUFMAN", (62, 25)), ("KAUFMAN", (10, 38)), ("KAUFMAN", (10, 12))])
