@@ -158,9 +158,11 @@ def test_a_sign_that_does_not_fill_its_region_is_no_text() -> None:
     assert not is_text(sighting(Box(0, 0, 288, 104), 0.7, 0.7).read_as(Reading("R", 0.95)), 0.5, (1024, 1024))
 
 
-def test_what_is_large_for_the_frame_is_text_only_if_it_is_a_word() -> None:
+def test_what_is_large_for_the_frame_is_text_only_if_it_is_a_word_or_certain() -> None:
     region = sighting(Box(0, 0, 240, 104), 0.7, 0.7)
-    assert not is_text(region.read_as(Reading("dgy", 0.95)), 0.5, (512, 512))
+    assert not is_text(region.read_as(Reading("dgy", 0.9)), 0.5, (512, 512))
+    assert not is_text(sighting(region.box, 0.6, 0.7).read_as(Reading("dgy", 0.95)), 0.5, (512, 512))
+    assert is_text(region.read_as(Reading("dgy", 0.95)), 0.5, (512, 512))
     assert is_text(region.read_as(Reading("dgy", 0.95)), 0.5, (1024, 1024))
     assert is_text(region.read_as(Reading("KAUFMAN", 0.95)), 0.5, (512, 512))
 
