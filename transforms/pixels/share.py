@@ -51,6 +51,8 @@ CERTAIN = 0.9
 """Probability of a cell of triage from which on its area is not left out."""
 STILL = 8
 """Frames, at least, whose mean is looked at, too."""
+MOST_STILL = 1 << 23
+"""Pixels of a frame up to which there is a mean: it takes up to 27 bytes for each."""
 COVERED = 0.9
 """Share of what stands still that a frame hides anyway, from which nothing is added there."""
 OVER = 0.5
@@ -141,7 +143,9 @@ class Still:
         self._count = 0
 
     def add(self, picture: Picture) -> None:
-        """Take in one frame more."""
+        """Take in one frame more; of frames that are too large there is no mean."""
+        if picture.shape[0] * picture.shape[1] > MOST_STILL:
+            return
         pixels = picture.content(Box(0, 0, picture.shape[1], picture.shape[0]))
         if self._sum is None:
             self._sum = np.zeros(pixels.shape, np.float32)
