@@ -1,7 +1,6 @@
 """What the driver must remember of millions of inputs, on disk: which were given, which are finished, which row of an instance counts.
 
-A DuckDB database in a temporary folder, with a memory limit beyond which DuckDB spills, and about 110 bytes of disk for each input. That is
-enough for millions; with twenty million finished inputs the query for what is left does not fit into the limit, and the run ends. It holds
+A DuckDB database in a temporary folder, with a memory limit beyond which DuckDB spills, and about 110 bytes of disk for each input. It holds
 digests only, no name of a file.
 """
 
@@ -49,8 +48,12 @@ _COUNTS = """
         from (from inputs where u0 % ? = ?) as given left join (from rows where i0 % ? = ?) as found on u0 = i0 and u1 = i1 group by u0, u1
     ) group by rank
 """
+_DONE = """
+    insert into done select number
+    from (from {} where u0 % ? = ?) semi join (from winner where not passing and u0 % ? = ?) using (u0, u1)
+"""
 SLICE = 2_000_000
-"""Rows that are grouped at a time: `MEMORY` is not enough for eight million, though DuckDB may spill."""
+"""Rows that are grouped or compared at a time: `MEMORY` is not enough for eight million, though DuckDB may spill."""
 
 
 class Ledger:
@@ -120,7 +123,11 @@ class Ledger:
             for source in self._counted(sources, table):
                 spool.write(json.dumps([source.uri, source.size, source.version]) + "\n")
             spool.seek(0)
-            done = self.numbers(f"select number from {table} semi join (from winner where not passing) using (u0, u1)")  # noqa: S608  # ours
+            self.connection.execute("create or replace table done (number bigint)")
+            slices = self.count(table) // SLICE + 1
+            for part in range(slices):
+                self.connection.execute(_DONE.format(table), [slices, part, slices, part])
+            done = self.numbers("select number from done")
             following = next(done, -1)
             for number, line in enumerate(spool):
                 if number == following:
