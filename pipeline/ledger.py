@@ -1,7 +1,7 @@
 """What the driver must remember of millions of inputs, on disk: which were given, which are finished, which row of an instance counts.
 
-A DuckDB database in a temporary folder, with a memory limit beyond which DuckDB spills, and about 110 bytes of disk for each input. It holds
-digests only, no name of a file.
+A DuckDB database in a temporary folder, with a memory limit beyond which DuckDB spills, and about 110 bytes of disk for each input. It
+holds digests only, no name of a file.
 """
 
 from __future__ import annotations

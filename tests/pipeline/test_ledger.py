@@ -37,6 +37,7 @@ def unfinished(output: Path, since: str = "") -> list[Source]:
 def test_what_is_not_finished_comes_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     monkeypatch.setattr(ledger, "BATCH", batch)
     monkeypatch.setattr(history, "BATCH", batch)
+    monkeypatch.setattr(ledger, "SLICE", batch)
     assert unfinished(tmp_path) == INPUTS
     write(tmp_path, "run-1", saved(1), filtered(4), quarantined(5))
     write(tmp_path, "run-2", saved(5), quarantined(6, Code.READ_FAILED), quarantined(2, Code.LEAK_FOUND))
@@ -49,7 +50,9 @@ def test_what_is_not_finished_comes_in_order(tmp_path: Path, monkeypatch: pytest
     assert headers == {f"file:///in/{number}": end for number, end in ends.items()}
 
 
-def test_an_input_without_a_row_or_with_two_is_unaccounted_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [2, 50_000])
+def test_an_input_without_a_row_or_with_two_is_unaccounted_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    monkeypatch.setattr(ledger, "SLICE", rows)
     write(tmp_path, "run-1", saved(0), saved(1), filtered(2), saved(9))
     write(tmp_path, "run-1", quarantined(1), quarantined(3))
     with Ledger(lambda uri: f"id-{uri.rpartition('/')[2]}") as book:
