@@ -148,6 +148,15 @@ class PixelCleaner:
         job = _Job(dataset, known, cast(FrameReader, film), known_places(dataset, self._policy, info.shape), Memory(), 0, 0.0)
         look, sampled = self._look(), self._full_effort or _sampled(dataset, self._policy.sample)
         findings = {box: Finding("masked", frame=0, box=box, detector="rule", rule=rule) for box, rule in job.places.boxes}
+
+        def judge(sightings: Sequence[Sighting], frame: int) -> list[Box]:
+            """Take in what is decided of some lines, and give all that is hidden by now: what is hidden once is hidden."""
+            for finding in self._decide(sightings, frame, job):
+                if finding.box is not None and (finding.box not in findings or finding.action == "masked"):
+                    findings[finding.box] = finding
+            return [box for box, finding in findings.items() if finding.action == "masked"]
+
+        boxes = judge((), 0)
         methods: list[str] = []
         judged: set[Sighting] = set()
         for frame in film.frames():
@@ -156,14 +165,8 @@ class PixelCleaner:
             methods.append(seen.method)
             if not judged.issuperset(seen.sightings):
                 judged.update(seen.sightings)
-                for finding in self._decide(seen.sightings, frame, job):
-                    if finding.box is not None and (finding.box not in findings or finding.action == "masked"):
-                        findings[finding.box] = finding
-        still = [line for line in self._still(job, look) if _is_more(line, list(findings))]
-        for finding in self._decide(still, 0, job):
-            if finding.box is not None:
-                findings.setdefault(finding.box, finding)
-        boxes = [box for box, finding in findings.items() if finding.action == "masked"]
+                boxes = judge(seen.sightings, frame)
+        boxes = judge([line for line in self._still(job, look) if _is_more(line, boxes)], 0)
         video.write(dataset, film, film.masked(boxes), changed=bool(boxes))
         return PixelReport(
             cleaned=True,

@@ -17,9 +17,11 @@ from pipeline.verify_files import _same_pixels
 from transforms.errors import Code, DeidError
 from transforms.pixels import video
 from transforms.pixels.cleaner import PixelCleaner
+from transforms.pixels.decide import Sighting
 from transforms.pixels.info import pixel_info
+from transforms.pixels.share import Memory
 from transforms.policy import LimitsPolicy, PixelsPolicy
-from transforms.types import PixelReport
+from transforms.types import Box, PixelReport
 
 av = pytest.importorskip("av", reason="package av (extra video) is not installed")
 
@@ -163,6 +165,16 @@ def test_text_that_moves_is_hidden_wherever_it_was() -> None:
     after, _ = frames(ds)
     for frame in range(FRAMES):
         assert after[frame, 20 + 5 * frame : 30 + 5 * frame, 24:128].max() <= video.FLAT
+
+
+def test_text_that_shows_in_the_mean_of_the_frames_alone_is_blanked(monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Box(20, 100, 120, 16)
+    monkeypatch.setattr(Memory, "still", lambda *_: (Sighting(box, (box,), 0.9, 0.9, text="KAUFMAN", score=0.9),))
+    ds = film(draw=nothing)
+    assert isinstance(report := clean(ds), PixelReport)
+    assert report.changed_frames == tuple(range(FRAMES))
+    shown, _ = frames(ds)
+    assert shown[:, 102:114, 24:136].max() < 40
 
 
 def test_the_same_video_gives_the_same_bytes() -> None:
