@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.pixels.triage import CELL, CONTEXT, STRIP_PIXELS, THRESHOLD, Grey, Heat, Source, look_at, session
+from transforms.pixels.triage import THRESHOLD, Grey, Heat, Source, look_over, session
 
 SIEVE = "sieve.onnx"
 SURE = 0.98
@@ -74,14 +74,8 @@ def probabilities(marked: NDArray[np.bool_], sources: Sequence[Source]) -> tuple
 
 
 def _looked_at(sources: Sequence[Source], rows: slice, columns: slice) -> Grey:
-    """What the larger network sees in a rectangle of cells, in strips as `mapped` has them."""
-    step = max(STRIP_PIXELS // ((columns.stop - columns.start) * CELL * CELL), 4 * CONTEXT // CELL)
-    width, parts = slice(columns.start * CELL, columns.stop * CELL), []
-    for start in range(rows.start, rows.stop, step):
-        top, bottom = max(start - CONTEXT // CELL, rows.start), min(start + step + CONTEXT // CELL, rows.stop)
-        strip = [look_at(source, slice(top * CELL, bottom * CELL), width, network) for source in sources]
-        parts.append(np.maximum.reduce(strip)[start - top : min(start + step, rows.stop) - top])
-    return np.concatenate(parts)
+    """What the larger network sees in a rectangle of cells."""
+    return np.asarray(np.maximum.reduce([look_over(source, rows, columns, network) for source in sources]), np.float32)
 
 
 def _surroundings(areas: NDArray[np.bool_]) -> list[tuple[slice, slice]]:

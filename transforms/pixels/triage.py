@@ -269,19 +269,25 @@ def _reduced(source: Source) -> list[Source]:
 
 
 def mapped(source: Source, look: Callable[[Grey], Grey]) -> Grey:
-    """What a network sees of a frame.
+    """What a network sees of a frame."""
+    rows, columns = ((side + 2 * BORDER + -side % CELL) // CELL for side in source.grey.shape)
+    return look_over(source, slice(0, rows), slice(0, columns), look)
 
-    A large frame is looked at in strips that overlap by more than the network sees, so that the work stays in the cache.
+
+def look_over(source: Source, rows: slice, columns: slice, look: Callable[[Grey], Grey]) -> Grey:
+    """What a network sees in a rectangle of cells.
+
+    A large one is looked at in strips that overlap by more than the network sees, so that the work stays in the cache.
     """
-    rows, columns = (side + 2 * BORDER + -side % CELL for side in source.grey.shape)
-    step = max(STRIP_PIXELS // columns // CELL * CELL, 4 * CONTEXT)
-    if rows <= step + 2 * CONTEXT:
-        return look_at(source, slice(0, rows), slice(0, columns), look)
+    width, around = slice(columns.start * CELL, columns.stop * CELL), CONTEXT // CELL
+    step = max(STRIP_PIXELS // ((columns.stop - columns.start) * CELL * CELL), 4 * around)
+    if rows.stop - rows.start <= step + 2 * around:
+        return look_at(source, slice(rows.start * CELL, rows.stop * CELL), width, look)
     parts = []
-    for start in range(0, rows, step):
-        top, bottom = max(start - CONTEXT, 0), min(start + step + CONTEXT, rows)
-        part = look_at(source, slice(top, bottom), slice(0, columns), look)
-        parts.append(part[(start - top) // CELL : (min(start + step, rows) - top) // CELL])
+    for start in range(rows.start, rows.stop, step):
+        top, bottom = max(start - around, rows.start), min(start + step + around, rows.stop)
+        part = look_at(source, slice(top * CELL, bottom * CELL), width, look)
+        parts.append(part[start - top : min(start + step, rows.stop) - top])
     return np.concatenate(parts)
 
 
