@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from pipeline.ranged import RangedFile
 from pipeline.storage import Store, local_path
-from transforms.types import Outcome
+from transforms.types import ENTITY_COLUMNS, Outcome
 
 SCHEMA_VERSION = 1
 MAX_FILE_BYTES = 4 * 1024**3
@@ -121,27 +121,43 @@ class AuditWriter:
             return
         ids = sorted(outcome.instance_id for outcome in outcomes)
         name = f"{self._run_id}.part-{hashlib.sha256(''.join(ids).encode()).hexdigest()[:24]}.parquet"
-        rows = {
-            "audit/entities": [row for outcome in outcomes for row in outcome.entities],
-            "audit/instances": [outcome.instance for outcome in outcomes],
-            "restricted/crosswalk": [outcome.crosswalk for outcome in outcomes],
+        entities = [row for outcome in outcomes for row in outcome.entities]
+        tables: dict[str, Mapping[str, Sequence[Any]]] = {
+            "audit/entities": {name: [row[at] for row in entities] for at, name in enumerate(ENTITY_COLUMNS)} if entities else {},
+            "audit/instances": columns_of([outcome.instance for outcome in outcomes]),
+            "restricted/crosswalk": columns_of([outcome.crosswalk for outcome in outcomes]),
         }
-        for table, items in rows.items():
-            if items:
-                data = encode(items, TABLES[table], run_id=self._run_id, schema_version=SCHEMA_VERSION)
+        for table, columns in tables.items():
+            if columns:
+                data = encode(columns, TABLES[table], run_id=self._run_id, schema_version=SCHEMA_VERSION)
                 self._store.write_atomic(self._store.join(self._output, *table.split("/"), name), data)
 
 
-def encode(rows: list[dict[str, Any]], schema: pa.Schema, **common: Any) -> bytes:
-    """Rows as one Parquet file in memory; ``common`` are columns with one value. Keys that the schema lacks are an error of the program."""
-    unknown = set().union(*rows) - set(schema.names)
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows as columns; a key that a row lacks is null in it."""
+    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
+
+
+def encode(columns: Mapping[str, Sequence[Any]], schema: pa.Schema, **common: Any) -> bytes:
+    """Columns as one Parquet file in memory.
+
+    Args:
+        columns: of equal length; one that is missing is null.
+        schema: of the table.
+        common: columns with one value.
+
+    Raises:
+        KeyError: the schema lacks a column, which is an error of the program.
+    """
+    unknown = columns.keys() - set(schema.names)
     if unknown:
         raise KeyError(f"columns {sorted(unknown)} are not in the audit schema")
-    columns = [
-        pa.repeat(pa.scalar(common[name], kind), len(rows)) if name in common else pa.array([row.get(name) for row in rows], kind)
+    rows = len(next(iter(columns.values())))
+    arrays = [
+        pa.array(columns[name], kind) if name in columns else pa.repeat(pa.scalar(common.get(name), kind), rows)
         for name, kind in zip(schema.names, schema.types, strict=True)  # names of Arrow's are made anew each time they are asked for
     ]
-    return _to_bytes(pa.table(columns, schema=schema))
+    return _to_bytes(pa.table(arrays, schema=schema))
 
 
 def files(store: Store, output: str, table: str) -> list[str]:

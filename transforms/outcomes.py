@@ -24,6 +24,8 @@ _KNOWN_MODALITIES = frozenset(_MODALITIES.split())
 _MOST = 2**31 - 1
 """The columns of counts have 32 bits; a header may say any number."""
 
+_NO_BOX = (None, None, None, None)
+
 Hash = Callable[[str, str], str]
 """Keyed hash of (kind, value) in hexadecimal."""
 
@@ -84,24 +86,21 @@ def _count(number: int) -> int | None:
     return number if 0 <= number <= _MOST else None
 
 
-def _entity(instance_id: str, finding: Finding, keyed: Hash) -> dict[str, Any]:
+def _entity(instance_id: str, finding: Finding, keyed: Hash) -> tuple[Any, ...]:
     box = finding.box
-    return {
-        "instance_id": instance_id,
-        "tag_path": finding.tag_path,
-        "vr": finding.vr,
-        "frame": finding.frame,
-        "x": box.x if box else None,
-        "y": box.y if box else None,
-        "w": box.w if box else None,
-        "h": box.h if box else None,
-        "entity_type": finding.entity_type or None,
-        "score": finding.score,
-        "detector": finding.detector or None,
-        "rule": finding.rule or None,
-        "action": finding.action,
-        "text_hash": keyed("text", finding.text) if finding.text else None,
-    }
+    return (
+        instance_id,
+        finding.tag_path,
+        finding.vr,
+        finding.frame,
+        *((box.x, box.y, box.w, box.h) if box else _NO_BOX),
+        finding.entity_type or None,
+        finding.score,
+        finding.detector or None,
+        finding.rule or None,
+        finding.action,
+        keyed("text", finding.text) if finding.text else None,
+    )
 
 
 def _crosswalk(header: Header, work: Work | None, decision: SeriesDecision | None, new: tuple[str, str, str, str]) -> dict[str, Any]:

@@ -240,9 +240,16 @@ class Work:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+ENTITY_COLUMNS = (
+    *("instance_id", "tag_path", "vr", "frame", "x", "y", "w", "h"),
+    *("entity_type", "score", "detector", "rule", "action", "text_hash"),
+)
+"""Of a row of audit/entities, in this order. An instance has some sixty rows: too many for a dictionary each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one input ended; the three dictionaries are the rows of audit/instances, audit/entities and restricted/crosswalk.
+    """How one input ended: its row in audit/instances, those in audit/entities by `ENTITY_COLUMNS`, and its row in restricted/crosswalk.
 
     ``measures`` are of `transforms.measures`, and not in the audit.
     """
@@ -250,6 +257,6 @@ class Outcome:
     instance_id: str
     status: Status
     instance: dict[str, Any] = field(repr=False)
-    entities: tuple[dict[str, Any], ...] = field(repr=False)
+    entities: tuple[tuple[Any, ...], ...] = field(repr=False)
     crosswalk: dict[str, Any] = field(repr=False)
     measures: tuple[tuple[str, int], ...] = ()

@@ -62,7 +62,7 @@ def test_rows_fit_the_schema_and_findings_have_no_text(tmp_path: Path) -> None:
 
 def test_a_column_that_the_schema_lacks_is_an_error() -> None:
     with pytest.raises(KeyError, match="surname"):
-        audit.encode([{"instance_id": "x", "surname": "y"}], audit.INSTANCES)
+        audit.encode({"instance_id": ["x"], "surname": ["y"]}, audit.INSTANCES)
 
 
 def test_the_same_bundle_twice_is_one_part(tmp_path: Path) -> None:

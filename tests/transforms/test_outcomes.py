@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.audit import INSTANCES, encode
+from pipeline.audit import INSTANCES, columns_of, encode
 from transforms.errors import Code
 from transforms.outcomes import header_outcome, work_outcome
 from transforms.types import Header, SeriesDecision, Status, Work
@@ -34,7 +34,7 @@ def test_a_value_that_is_no_term_is_not_in_the_audit(field: str, value: object) 
     outcome = header_outcome(header(**{field: value}), Status.QUARANTINED, Code.INTERNAL, "mask")
     assert outcome.instance[field] is None
     assert str(value) not in str(outcome.instance)
-    encode([outcome.instance], INSTANCES)
+    encode(columns_of([outcome.instance]), INSTANCES)
 
 
 def test_terms_of_the_standard_are_in_the_audit() -> None:
@@ -46,4 +46,4 @@ def test_any_shape_of_a_header_can_be_written() -> None:
     work = Work(header(), SeriesDecision(True), shape=(2**64 - 1, 512), status=Status.QUARANTINED, code="internal", stage="mask")
     row = work_outcome(work, lambda kind, value: "").instance
     assert (row["rows"], row["columns"]) == (None, 512)
-    encode([row], INSTANCES)
+    encode(columns_of([row]), INSTANCES)
