@@ -12,15 +12,17 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transforms.errors import Code, DeidError, describe
 from transforms.outcomes import header_outcome
+from transforms.overlap import Calls, Overlap
 from transforms.types import Chunk, Header, Outcome, Source, Status
 
 if TYPE_CHECKING:
@@ -57,20 +59,25 @@ class Apart:
         blank = blank_header(self._job.open().instance_id(source.uri), source.uri, source.size or 0)
         return header_outcome(blank, Status.QUARANTINED, Code.WORKER_KILLED, "read_header", _KILLED)
 
-    def process(self, chunk: Chunk) -> list[Outcome]:
-        """The outcomes of a chunk's instances, in order.
+    def headers(self) -> Overlap[Source, Header | Outcome, Header | Outcome]:
+        """Sources -> their headers by `read`, one after the other."""
+        return Overlap(None, lambda source: Calls([partial(self.read, source)], waits=False), lambda _, found: [found[0].result()], most=1)
+
+    def process(self, chunks: Iterable[Chunk]) -> Iterator[Outcome]:
+        """The outcomes of the instances of chunks, in order.
 
         Raises:
             DeidError: the child cannot be set up; that is no fault of an instance.
         """
-        with self._lock:
-            if self._child is None:
-                self._child = _Child(self._job)
-            outcomes = list(self._child.process(chunk))
-            if len(outcomes) < len(chunk.headers):
-                self._child = None
-                outcomes += self._one_by_one(chunk, outcomes)
-            return outcomes
+        for chunk in chunks:
+            with self._lock:
+                if self._child is None:
+                    self._child = _Child(self._job)
+                outcomes = list(self._child.process(chunk))
+                if len(outcomes) < len(chunk.headers):
+                    self._child = None
+                    outcomes += self._one_by_one(chunk, outcomes)
+            yield from outcomes
 
     def _one_by_one(self, chunk: Chunk, outcomes: list[Outcome]) -> Iterator[Outcome]:
         """The rest of a chunk in which the child died.
@@ -166,7 +173,7 @@ def _serve(pipe: Connection) -> None:
                     opened = worker.open_header(item)
                     pipe.send(opened if isinstance(opened, Outcome) else worker.evaluate(opened))
                     continue
-                for outcome in worker.process(item):
+                for outcome in worker.process([item]):
                     pipe.send(outcome)
         except (EOFError, OSError):
             raise

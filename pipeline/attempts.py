@@ -114,7 +114,19 @@ def _launch(
     store.write_atomic(policy, settings.policy.model_dump_json(exclude_unset=True).encode())
     shards = [*pending.shards, *finished.shards]
     with progress.shown(pending.items, events=events) if settings.runner == "local" else nullcontext() as folder:
-        job = Job(run_id, policy, settings.secret, output, store, settings.redo, folder, settings.log, settings.profile, apart)
+        job = Job(
+            run_id,
+            policy,
+            settings.secret,
+            output,
+            store,
+            settings.redo,
+            progress=folder,
+            log=settings.log,
+            profile=settings.profile,
+            apart=apart,
+            io_threads=settings.io_threads,
+        )
         if settings.runner == "spark":
             with spark.open_context(settings.workers, settings.engine_options) as context:
                 return spark.run(job, shards, pending.items, context)

@@ -33,15 +33,17 @@ class Ticker:
         self._counts: Counter[str] = Counter()
         self._clock = clock
         self._written = 0.0
+        self._lock = threading.Lock()
 
     def tick(self, event: str) -> None:
         """Count an event: ``header`` or a status."""
-        self._counts[event] += 1
-        if self._clock() - self._written >= TICK_SECONDS:
-            self._written = self._clock()
-            partial = self._path.with_suffix(".tmp")
-            partial.write_text(json.dumps(self._counts))
-            partial.replace(self._path)
+        with self._lock:
+            self._counts[event] += 1
+            if (now := self._clock()) - self._written >= TICK_SECONDS:
+                self._written = now
+                partial = self._path.with_suffix(".tmp")
+                partial.write_text(json.dumps(self._counts))
+                partial.replace(self._path)
 
 
 def total(folder: str) -> Counter[str]:

@@ -19,6 +19,8 @@ from transforms.errors import ConfigError
 from transforms.policy import Policy
 
 RUNNERS = ("local", "dataflow", "spark", "beam-spark")
+IO_THREADS = 16
+"""Requests to an object store that a worker has under way: of 200 ms for an instance 12 are left, as long as a small one takes to clean."""
 _BEAM_NAMES = {"directrunner": "local", "fnapirunner": "local", "dataflowrunner": "dataflow", "sparkrunner": "beam-spark"}
 
 
@@ -38,6 +40,7 @@ class Settings:
     engine_options: tuple[str, ...] = ()
     log: LogSettings = field(default_factory=LogSettings)
     profile: bool = False
+    io_threads: int = IO_THREADS
 
 
 def make(
@@ -55,6 +58,7 @@ def make(
     log_format: str = "text",
     log_level: str = "error",
     profile: bool = False,
+    io_threads: int = IO_THREADS,
 ) -> Settings:
     """Check everything that a run needs: policy, secret, engine, output.
 
@@ -69,6 +73,8 @@ def make(
         raise ConfigError(f"unknown runner '{runner}'{_nearest(runner, RUNNERS)}; expected one of {', '.join(RUNNERS)}")
     if workers < 1:
         raise ConfigError(f"--workers is {workers}; expected 1 or more")
+    if io_threads < 1:
+        raise ConfigError(f"--io-threads is {io_threads}; expected 1 or more")
     if max_quarantined is not None and max_quarantined < 0:
         raise ConfigError(f"--max-quarantined is {max_quarantined}; expected 0 or more")
     log = LogSettings(log_format, log_level, engine=runner in ("dataflow", "beam-spark"))
@@ -78,7 +84,19 @@ def make(
         check_apart(name, output)
     store.probe_writable(target)
     return Settings(
-        policy, tuple(inputs), target, reference, store, runner, workers, max_quarantined, redo, tuple(engine_options or ()), log, profile
+        policy,
+        tuple(inputs),
+        target,
+        reference,
+        store,
+        runner,
+        workers,
+        max_quarantined,
+        redo,
+        tuple(engine_options or ()),
+        log,
+        profile,
+        io_threads,
     )
 
 

@@ -22,13 +22,13 @@ from transforms.buffer import OutcomeBuffer
 from transforms.errors import Code, ConfigError, DeidError, describe
 from transforms.measures import Tally, of_outcome
 from transforms.series.aggregate import series_key
-from transforms.types import Chunk, Header, Outcome, Source
+from transforms.types import Chunk, Header, Outcome
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
     from pipeline.apart import Apart
-    from transforms.deidentify import Deidentifier
+    from transforms.deidentify import Deidentifier, OpenedHeader
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -59,8 +59,8 @@ DEFAULTS = {
 class Cleaner(Protocol):
     """What cleans chunks."""
 
-    def process(self, chunk: Chunk) -> Iterable[Outcome]:
-        """The outcomes of a chunk's instances."""
+    def process(self, chunks: Iterable[Chunk]) -> Iterable[Outcome]:
+        """The outcomes of the chunks' instances."""
 
 
 class SparkJob(Protocol):
@@ -230,27 +230,24 @@ def tasks_for(pending: int, shards: int, cores: int) -> tuple[int, int, int]:
 def read_headers(job: SparkJob, measured: Measured, parts: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Header]]:
     """Stage 1: parts of shards -> (series key, header); rows for what is not readable."""
     worker, audit, tally = job.open(), OutcomeBuffer(job.write_audit), Tally()
-    apart = job.open_apart() if job.apart or _retried() else None
+    reading = job.open_apart().headers() if job.apart or _retried() else worker.headers()
+
+    def keyed(found: Iterable[Header | OpenedHeader | Outcome]) -> Iterator[tuple[str, Header]]:
+        for item in found:
+            if not isinstance(item, Header | Outcome):
+                tally.add(item.measures)
+                item = worker.evaluate(item)
+            if isinstance(item, Outcome):
+                _ended(item, audit, tally)
+            else:
+                yield series_key(item), item
+
     for part in parts:
         for item in read_shard(job.store, *part):
-            if isinstance(item, Header):
-                yield series_key(item), item
-                continue
-            header = apart.read(item) if apart else _read(worker, item, tally)
-            if isinstance(header, Outcome):
-                _ended(header, audit, tally)
-            else:
-                yield series_key(header), header
+            yield from keyed([item] if isinstance(item, Header) else reading.put(item))
+    yield from keyed(reading.drain())
     audit.flush()
     measured.add(tally)
-
-
-def _read(worker: Deidentifier, source: Source, tally: Tally) -> Header | Outcome:
-    opened = worker.open_header(source)
-    if isinstance(opened, Outcome):
-        return opened
-    tally.add(opened.measures)
-    return worker.evaluate(opened)
 
 
 def decide_series(job: SparkJob, measured: Measured, series: Iterable[tuple[str, Iterable[Header]]]) -> Iterator[tuple[str, Chunk]]:
@@ -270,9 +267,8 @@ def deidentify(job: SparkJob, measured: Measured, chunks: Iterable[tuple[str, Ch
     """Stage 3: read, mask, de-identify, verify, write; a row for every instance. Yields nothing."""
     cleaner: Cleaner = job.open_apart() if job.apart or _retried() else job.open()
     audit, tally = OutcomeBuffer(job.write_audit), Tally()
-    for _, chunk in chunks:
-        for outcome in cleaner.process(chunk):
-            _ended(outcome, audit, tally)
+    for outcome in cleaner.process(chunk for _, chunk in chunks):
+        _ended(outcome, audit, tally)
     audit.flush()
     measured.add(tally)
     yield from ()

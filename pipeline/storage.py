@@ -11,6 +11,7 @@ import functools
 import logging
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -34,11 +35,19 @@ T = TypeVar("T")
 
 _CONNECT_SECONDS, _READ_SECONDS = 20, 60
 _DEFAULTS: dict[str, dict[str, Any]] = {
-    "s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}, "connect_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS}},
+    "s3": {
+        "config_kwargs": {
+            "retries": {"total_max_attempts": 1},
+            "max_pool_connections": 64,
+            "connect_timeout": _CONNECT_SECONDS,
+            "read_timeout": _READ_SECONDS,
+        }
+    },
     "abfs": {"connection_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS},
 }
 _LOOK_UP_SECONDS = 60.0
 _looked_up: dict[str, float] = {}
+_looking_up = threading.Lock()
 _REFUSALS = 20
 """Of so many calls one after the other a store must say that it does not know the caller before a run ends: it may be but one object."""
 _refusals: dict[str, int] = {}
@@ -96,6 +105,11 @@ class Store:
         elif scheme == "abfs":
             filesystem.service_client._config.retry_policy.total_retries = 0  # it waits 15 seconds before it tries again
         return filesystem
+
+    @staticmethod
+    def waits(uri: str) -> bool:
+        """Whether an answer takes long enough to ask for others meanwhile: an object store's, not a disk's."""
+        return local_path(uri) is None
 
     def size(self, uri: str) -> int:
         """Bytes of a file.
@@ -337,6 +351,7 @@ class Store:
         bucket = f"{scheme}://{rest.partition('/')[0]}"
         attempts = 1 if scheme in _RETRYING else self.attempts
         for last in (False, True):
+            asked = time.monotonic()
             try:
                 found = call_with_retries(call, attempts, self.sleep)
             except DeidError:
@@ -345,7 +360,7 @@ class Store:
                 if local_path(uri) is not None:
                     raise DeidError(code, reason(exc)) from None  # the text of a storage error holds the path
                 expired = is_expired(exc)
-                if expired and not last and _look_up_again(scheme):
+                if expired and not last and _look_up_again(scheme, asked):
                     continue
                 _refusals[bucket] = _refusals.get(bucket, 0) + 1 if expired else 0
                 error = RefusedError if _refusals[bucket] >= _REFUSALS else DeidError
@@ -356,16 +371,24 @@ class Store:
         raise AssertionError("unreachable")
 
 
-def _look_up_again(scheme: str) -> bool:
-    """Forget the open file systems, so that the next call opens one with the credentials of now; False when that was done just now."""
-    now = time.monotonic()
-    if now - _looked_up.get(scheme, -math.inf) < _LOOK_UP_SECONDS:
-        return False
-    import fsspec
+def _look_up_again(scheme: str, asked: float) -> bool:
+    """Forget the open file systems, so that the next call opens one with the credentials of now; False when that was done just now.
 
-    _looked_up[scheme] = now
-    fsspec.get_filesystem_class(scheme).clear_instance_cache()
-    return True
+    Args:
+        scheme: of the store.
+        asked: when the call was made that was refused; another thread may have looked them up since.
+    """
+    with _looking_up:
+        last, now = _looked_up.get(scheme, -math.inf), time.monotonic()
+        if asked < last:
+            return True
+        if now - last < _LOOK_UP_SECONDS:
+            return False
+        import fsspec
+
+        _looked_up[scheme] = now
+        fsspec.get_filesystem_class(scheme).clear_instance_cache()
+        return True
 
 
 def _defaults(scheme: str) -> dict[str, Any]:

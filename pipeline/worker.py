@@ -35,6 +35,7 @@ class Job:
         log: what is logged, and how.
         profile: look where the time goes.
         apart: a worker has died, so instances are cleaned in processes of their own.
+        io_threads: calls to an object store that a worker has under way.
     """
 
     run_id: str
@@ -47,6 +48,7 @@ class Job:
     log: log.LogSettings = field(default_factory=log.LogSettings)
     profile: bool = False
     apart: bool = False
+    io_threads: int = 1
 
     def open(self) -> Deidentifier:
         """The Deidentifier of this process, built on first use."""
@@ -76,7 +78,8 @@ def _open(job: Job) -> tuple[Deidentifier, Watch]:
     watch = Watch(job.run_id, job.log, job.store, job.output, progress=job.progress, profile=job.profile)
     with watch.stage("open"):
         policy = Policy.model_validate_json(job.store.read_all(job.policy))
-        opened = Deidentifier(policy, Identity(resolve(job.secret)), job.store, job.output, overwrite=job.overwrite, observer=watch)
+        identity, threads = Identity(resolve(job.secret)), job.io_threads
+        opened = Deidentifier(policy, identity, job.store, job.output, overwrite=job.overwrite, io_threads=threads, observer=watch)
     watch.events.event(logging.INFO, "worker.opened")
     return opened, watch
 

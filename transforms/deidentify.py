@@ -7,14 +7,17 @@ path hands an input through.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from transforms.errors import Code, DeidError, RefusedError, describe
 from transforms.measures import Measure, of_header
 from transforms.observer import Observer
 from transforms.outcomes import header_outcome, work_outcome
+from transforms.overlap import Answer, Calls, Overlap
 from transforms.pixels.cleaner import PixelCleaner
 from transforms.policy import Policy
 from transforms.read.header import HeaderFields, read_header
@@ -36,7 +39,10 @@ FILTERING = {Code.NOT_DICOM, Code.DICOMDIR, Code.EMPTY, Code.SAVE_CONDITION, Cod
 
 
 class InstanceStore(Protocol):
-    """What the composer needs of storage."""
+    """What the composer needs of storage; its calls may come from several threads."""
+
+    def waits(self, uri: str) -> bool:
+        """Whether an answer takes so long that a worker should have others under way meanwhile."""
 
     def size(self, uri: str) -> int:
         """Bytes of an object."""
@@ -71,7 +77,19 @@ class OpenedHeader:
 
 
 class Deidentifier:
-    """Cleans instances under one policy. Built once per worker process; holds the secret and the models, so it is never pickled."""
+    """Cleans instances under one policy. Built once per worker process; holds the secret and the models, so it is never pickled.
+
+    `headers`, `masking` and `writing` are its stages that wait for a storage; what they wait for is under way while others are worked on.
+
+    Args:
+        policy: what is done.
+        identity: the secret.
+        store: of inputs and output.
+        output: URI of the output.
+        overwrite: replace what an earlier run wrote.
+        io_threads: calls to a storage that waits, at once; 1: one after the other, in the thread that works.
+        observer: hears how the work goes on.
+    """
 
     def __init__(
         self,
@@ -81,6 +99,7 @@ class Deidentifier:
         output: str,
         *,
         overwrite: bool = False,
+        io_threads: int = 1,
         observer: Observer | None = None,
     ) -> None:
         self.policy = policy
@@ -92,15 +111,22 @@ class Deidentifier:
         self.pii = PiiDetector(policy.text)
         self.tags = TagDeidentifier(policy.tags, identity, self.pii)
         self.pixels = PixelCleaner(policy.pixels, policy.limits, self.pii)
-        self._written: set[str] = set()
-        self._held = 0
-        self._taken = frozenset[str]()
+        self._at_once = io_threads
+        self._threads = ThreadPoolExecutor(io_threads, "io") if io_threads > 1 else None
 
     # -- headers ------------------------------------------------------------------------------------------------------------------
 
     def instance_id(self, uri: str) -> str:
         """The opaque name of an input: 32 hexadecimal digits of the keyed hash of its URI."""
         return self._identity.token("instance", uri, 32)
+
+    def headers(self) -> Overlap[Source, OpenedHeader | Outcome, OpenedHeader | Outcome]:
+        """Sources -> their headers by `open_header`."""
+
+        def ask(source: Source) -> Calls[OpenedHeader | Outcome]:
+            return Calls([partial(self.open_header, source)], self._store.waits(source.uri))
+
+        return Overlap(self._threads, ask, lambda _, found: [found[0].result()], self._at_once)
 
     def open_header(self, source: Source) -> OpenedHeader | Outcome:
         """Read a header; an input that is no readable DICOM instance is an outcome at once.
@@ -176,18 +202,32 @@ class Deidentifier:
 
     # -- instances ----------------------------------------------------------------------------------------------------------------
 
-    def process(self, chunk: Chunk) -> Iterator[Outcome]:
-        """All stages of a chunk, one after the other: what an engine without DoFns calls."""
-        for work in self.mask_text(chunk):
-            yield self.write(self.verify(self.deidentify_tags(work)))
+    def process(self, chunks: Iterable[Chunk]) -> Iterator[Outcome]:
+        """All stages of chunks, one after the other: what an engine without DoFns calls."""
+        writing = self.writing()
+        for work in self.masking().through(chunks):
+            yield from writing.put(self.verify(self.deidentify_tags(work)))
+        yield from writing.drain()
 
-    def mask_text(self, chunk: Chunk) -> Iterator[Work]:
-        """Read the instances of a chunk and hide burned-in text; one Work per instance, in order."""
-        self._written, self._taken = set(), chunk.taken
-        works = [Work(header, chunk.decision) for header in chunk.headers]
-        self._held = 0
-        for work in works:
-            self._stage(work, "read", self._read)
+    def masking(self) -> Overlap[Chunk, Bytes, Work]:
+        """Chunks -> their instances in order, read whole and with burned-in text hidden; one Work each."""
+
+        def ask(chunk: Chunk) -> Calls[Bytes]:
+            limits, room, calls = self.policy.limits, self.policy.limits.chunk_bytes, []
+            for header in chunk.headers:  # what the memory for a chunk does not hold is read to the local disk
+                read = self._store.read_all if header.size <= room else self._store.read_spooled
+                room -= header.size if header.size <= room else 0
+                calls.append(partial(read, header.uri, limits.max_instance_bytes, header.size, header.version))
+            waits = any(self._store.waits(header.uri) for header in chunk.headers)
+            return Calls(calls, waits, limits.chunk_bytes - room)
+
+        return Overlap(self._threads, ask, self._mask, self._at_once)
+
+    def _mask(self, chunk: Chunk, contents: Sequence[Answer[Bytes]]) -> Iterator[Work]:
+        written = set[str]()
+        works = [Work(header, chunk.decision, taken=header.sop_uid in chunk.taken, written=written) for header in chunk.headers]
+        for work, content in zip(works, contents, strict=True):
+            self._stage(work, "read", partial(self._read, content=content))
         alive = [work for work in works if work.status is None]
         reports = self.pixels.clean([(work.dataset, work.known) for work in alive])
 
@@ -201,12 +241,21 @@ class Deidentifier:
             yield self._stage(work, "mask", mask)
 
     def deidentify_tags(self, work: Work) -> Work:
-        """De-identify the tags in place; needs the result of `mask_text` to claim truthfully what was done."""
+        """De-identify the tags in place; needs the result of `masking` to claim truthfully what was done."""
         return self._stage(work, "tags", self._tags)
 
     def verify(self, work: Work) -> Work:
         """Encode the instance, and scan exactly these bytes for identifiers of the original."""
         return self._stage(work, "verify", self._verify)
+
+    def writing(self) -> Overlap[Work, Outcome, Outcome]:
+        """Verified instances -> how they ended, by `write`. Of one SOP Instance UID one is written after the other."""
+
+        def ask(work: Work) -> Calls[Outcome]:
+            waits = work.status is None and self._store.waits(self._instances)
+            return Calls([partial(self.write, work)], waits, len(work.encoded), work.new_ids[3] or None)
+
+        return Overlap(self._threads, ask, lambda _, ended: [ended[0].result()], self._at_once)
 
     def write(self, work: Work) -> Outcome:
         """Write the file under its final name, and say how the instance ended."""
@@ -217,14 +266,9 @@ class Deidentifier:
         self._observer.ended(outcome)
         return outcome
 
-    def _read(self, work: Work) -> None:
-        """What the memory for a chunk does not hold is read to the local disk."""
-        header, limits = work.header, self.policy.limits
-        held = self._held + header.size <= limits.chunk_bytes
-        self._held += header.size if held else 0
-        read = self._store.read_all if held else self._store.read_spooled
-        work.dataset = read_instance(read(header.uri, limits.max_instance_bytes, header.size, header.version), limits)
-        complete_identity(work.dataset, header)
+    def _read(self, work: Work, content: Answer[Bytes]) -> None:
+        work.dataset = read_instance(content.result(), self.policy.limits)
+        complete_identity(work.dataset, work.header)
         work.known = self.pii.known([work.dataset])
         rows, columns = work.dataset.get("Rows"), work.dataset.get("Columns")
         work.shape = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
@@ -246,7 +290,7 @@ class Deidentifier:
         """One SOP Instance, one file: equal content a second time is a duplicate, different content a conflict."""
         patient, study, series, instance = work.new_ids
         uri = self._store.join(self._instances, patient, study, series, f"{instance}.dcm")
-        sibling = uri in self._written or work.header.sop_uid in self._taken
+        sibling = work.taken or uri in work.written
         if self._overwrite and not sibling:
             self._store.write_atomic(uri, work.encoded)
         elif not self._store.write_if_absent(uri, work.encoded):
@@ -255,7 +299,7 @@ class Deidentifier:
                 raise DeidError(Code.DUPLICATE if equal else Code.CONFLICTING_DUPLICATE, "another input has the same SOPInstanceUID")
             if not equal:
                 raise DeidError(Code.OUTPUT_CONFLICT, "the output holds another file of this name; use an empty output, or --redo")
-        self._written.add(uri)
+        work.written.add(uri)
         work.url_deid, work.bytes_out, work.status = uri, len(work.encoded), Status.SAVED
         work.encoded = b""
 

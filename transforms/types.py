@@ -220,10 +220,15 @@ Dataset = Any
 
 @dataclass(slots=True)
 class Work:
-    """One instance on its way through MaskText, DeidentifyTags, Verify and Write. The only mutable value; it never crosses a shuffle."""
+    """One instance on its way through MaskText, DeidentifyTags, Verify and Write. The only mutable value; it never crosses a shuffle.
+
+    ``taken``: an earlier run saved another input under its SOP Instance UID. ``written``: files of its chunk, one set for all of them.
+    """
 
     header: Header
     decision: SeriesDecision
+    taken: bool = False
+    written: set[str] = field(default_factory=set, repr=False)
     dataset: Dataset = field(default=None, repr=False)
     known: Known | None = field(default=None, repr=False)
     shape: tuple[int, int] | None = None

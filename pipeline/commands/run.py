@@ -25,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, help="directory or URI; holds instances/, audit/, restricted/ and run.json")
     parser.add_argument("--runner", default="local", help="local (default), dataflow, spark or beam-spark; Beam's own names are accepted")
     parser.add_argument("--workers", type=int, default=1, help="processes on this machine, or the most workers of a cluster (default 1)")
+    parser.add_argument(
+        "--io-threads",
+        type=int,
+        default=settings.IO_THREADS,
+        metavar="N",
+        help=f"requests to an object store that a worker has under way while it works (default {settings.IO_THREADS}); a disk needs none",
+    )
     parser.add_argument("--secret-file", help="file, env://, gcp-secret:// or aws-secret:// with the secret; default: $DICOM_DEID_SECRET")
     parser.add_argument("--ephemeral-secret", action="store_true", help="a random secret, for trying things out")
     parser.add_argument("--max-quarantined", type=int, help="exit with status 1 when more inputs than this are quarantined")
@@ -52,6 +59,7 @@ def main(options: argparse.Namespace) -> int:
         log_format=options.log_format,
         log_level=options.log_level,
         profile=options.profile,
+        io_threads=options.io_threads,
     )
     summary = execute(chosen)
     if summary.launched:

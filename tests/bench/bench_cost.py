@@ -114,11 +114,9 @@ def clean(worker: Deidentifier, sources: Sequence[Source]) -> tuple[float, float
     rows = []
     for header in headers:
         assert isinstance(header, Header)
-        for chunk in worker.decide_series([header]):
-            assert isinstance(chunk, Chunk)
-            for outcome in worker.process(chunk):
-                assert outcome.status is Status.SAVED
-                rows.append(outcome.instance)
+        for outcome in worker.process(chunk for chunk in worker.decide_series([header]) if isinstance(chunk, Chunk)):
+            assert outcome.status is Status.SAVED
+            rows.append(outcome.instance)
     whole = time.process_time() - started
     masking, others = (sum(row[f"seconds_{stage}"] for row in rows for stage in stages) for stages in (STAGES[:1], STAGES[1:]))
     return read, whole, masking / (masking + others)

@@ -41,6 +41,7 @@ from transforms.outcomes import header_outcome
 from transforms.policy import LimitsPolicy
 from transforms.read.header import HeaderFields
 from transforms.series.aggregate import chunks, decide
+from transforms.tags.identity import Identity
 from transforms.types import Chunk, Header, Outcome, Source, Status
 
 CONFIG = str(ROOT / "configs" / "basic.yaml")
@@ -135,10 +136,8 @@ def bare(folder: Path, files: Path, part: int = 0, parts: int = 1) -> float:
     for header in headers:
         by_series.setdefault(header.series_uid, []).append(header)
     for members in by_series.values():
-        for chunk in worker.decide_series(members):
-            assert isinstance(chunk, Chunk)
-            for outcome in worker.process(chunk):
-                assert outcome.status is Status.SAVED
+        for outcome in worker.process(chunk for chunk in worker.decide_series(members) if isinstance(chunk, Chunk)):
+            assert outcome.status is Status.SAVED
     return time.monotonic() - started
 
 
@@ -229,6 +228,10 @@ def shuffle(folder: Path, headers: int) -> None:
 class Distant(Store):
     """A store of which every answer takes a while."""
 
+    @staticmethod
+    def waits(uri: str) -> bool:
+        return True
+
     def _call(self, code: Code, uri: str, call: Callable[[], Any]) -> Any:
         time.sleep(DELAY)
         return super()._call(code, uri, call)
@@ -254,10 +257,36 @@ def compaction(folder: Path, rows: int, *, distant: bool = False) -> None:
     print(f"compaction of {rows} rows {where}: {seconds:.1f} s, {cpu:.1f} CPU s, +{peak() - before:.0f} MiB, {size:.0f} bytes per row left")
 
 
+def latency(folder: Path, instances: int = 400) -> None:
+    """One worker over a store that answers late: with one request at a time, with several, and over a disk."""
+    make_archive(folder / "late", instances)
+    found: dict[str, float] = {}
+    for name, store, threads in (
+        ("disk", Store(), 1),
+        ("one request at a time", Distant(), 1),
+        ("several", Distant(), settings.IO_THREADS),
+    ):
+        worker = Deidentifier(settings.load_policy(CONFIG), Identity(SECRET.encode()), store, str(folder / name), io_threads=threads)
+        started, worked = time.monotonic(), time.process_time()
+        headers = [
+            worker.evaluate(opened)
+            for opened in worker.headers().through(Store().list_files(str(folder / "late")))
+            if isinstance(opened, OpenedHeader)
+        ]
+        series = [headers[start : start + SERIES] for start in range(0, instances, SERIES)]
+        chunked = (item for members in series for item in worker.decide_series(members) if isinstance(item, Chunk))  # type: ignore[arg-type]
+        assert all(outcome.status is Status.SAVED for outcome in worker.process(chunked))
+        found[name] = time.monotonic() - started
+        each = f"{1000 * found[name] / instances:.1f} ms each ({1000 * (time.process_time() - worked) / instances:.1f} CPU)"
+        print(f"{name:24} {found[name]:6.1f} s, {each}")
+    one, several = (found[name] / found["disk"] for name in ("one request at a time", "several"))
+    print(f"{settings.IO_THREADS} requests at once, answered after {1000 * DELAY:.0f} ms: {several:.1f} x a disk's time; one: {one:.1f} x")
+
+
 def main() -> None:
     """Run all, the memory ones first: a process's peak does not go down."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("compaction", "distant", "shuffle", "engines"))
+    parser.add_argument("--only", choices=("compaction", "distant", "shuffle", "latency", "engines"))
     parser.add_argument("--seconds", type=float, default=60, help="of the bare loop")
     parser.add_argument("--rounds", type=int, default=1, help="of all engines")
     parser.add_argument("--headers", type=int, default=50_000)
@@ -273,6 +302,7 @@ def main() -> None:
         "compaction": lambda: compaction(folder, options.rows),
         "distant": lambda: compaction(folder, options.rows, distant=True),
         "shuffle": lambda: shuffle(folder, options.headers),
+        "latency": lambda: latency(folder),
         "engines": lambda: engines(folder, options.seconds, options.rounds),
     }
     try:

@@ -52,13 +52,13 @@ def test_only_the_instance_that_kills_is_quarantined(tmp_path: Path, secret_file
     dataset.save_as(paths[2])
     poison(paths[1])
     apart = Apart(job(tmp_path, secret_file))
-    done = apart.process(chunk(paths))
+    done = list(apart.process([chunk(paths)]))
     assert ends(done) == ["saved", "worker_killed", "saved", "conflicting_duplicate"]
     assert done[1].instance["stage"] == "clean"
     assert done[1].crosswalk["url"] == str(paths[1])
     assert len(list((tmp_path / "out").rglob("*.dcm"))) == 2
     more = archive.series(tmp_path / "more", 2)
-    assert ends(apart.process(chunk(more))) == ["saved", "saved"]
+    assert ends(list(apart.process([chunk(more)]))) == ["saved", "saved"]
 
 
 def test_only_the_header_that_kills_is_quarantined(tmp_path: Path, secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,5 +81,5 @@ def test_only_the_header_that_kills_is_quarantined(tmp_path: Path, secret_file: 
 
 def test_a_secret_that_is_not_there_is_no_fault_of_an_instance(tmp_path: Path) -> None:
     with pytest.raises(DeidError) as raised:
-        Apart(job(tmp_path, tmp_path / "missing")).process(chunk(archive.series(tmp_path / "in", 1)))
+        list(Apart(job(tmp_path, tmp_path / "missing")).process([chunk(archive.series(tmp_path / "in", 1))]))
     assert raised.value.code == "internal"

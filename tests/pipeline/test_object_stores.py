@@ -257,6 +257,15 @@ def test_expired_credentials_are_looked_up_again(cloud: Emulated, file: str) -> 
     assert cloud.store.read_range(file, 0, 4) == bytes(range(4))
 
 
+def test_a_thread_that_was_refused_before_another_looked_them_up_asks_again(cloud: Emulated) -> None:
+    scheme = cloud.root.partition("://")[0]
+    storage._looked_up.clear()
+    asked = time.monotonic()
+    assert storage._look_up_again(scheme, asked), "this one does"
+    assert storage._look_up_again(scheme, asked), "by another"
+    assert not storage._look_up_again(scheme, time.monotonic()), "refused with what was looked up just now"
+
+
 @pytest.mark.parametrize(("fault", "requests"), [("expired", 2), ("403", 1)])
 def test_refused_credentials_are_an_error_at_once_that_says_what_to_do(cloud: Emulated, file: str, fault: str, requests: int) -> None:
     storage._looked_up.clear()

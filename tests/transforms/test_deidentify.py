@@ -32,7 +32,7 @@ def worker(tmp_path: Path) -> Deidentifier:
 
 def processed(worker: Deidentifier, *paths: Path) -> list[Outcome]:
     headers = [worker.evaluate(worker.open_header(Source(str(path)))) for path in paths]
-    return [outcome for chunk in worker.decide_series(headers) if isinstance(chunk, Chunk) for outcome in worker.process(chunk)]
+    return list(worker.process(chunk for chunk in worker.decide_series(headers) if isinstance(chunk, Chunk)))
 
 
 def raising(error: Exception) -> Callable[..., Any]:

@@ -159,7 +159,7 @@ def outcomes(paths: list[Path], output: Path, chunk_bytes: int) -> list[Outcome]
         header = worker.evaluate(opened)
         assert not isinstance(header, Outcome)
         headers.append(header)
-    return list(worker.process(Chunk("k", tuple(headers), SeriesDecision(True))))
+    return list(worker.process([Chunk("k", tuple(headers), SeriesDecision(True))]))
 
 
 def test_a_large_instance_never_stands_in_memory_and_comes_out_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.measures import COUNTERS, DISTRIBUTIONS, Measure, Spread, Tally, of_outcome
+from transforms.overlap import Overlap
 from transforms.types import Outcome
 
 OUTCOMES = "outcomes"
@@ -43,6 +47,35 @@ class WorkerDoFn(beam.DoFn):
                 self._counters[name].inc(value)
             else:
                 self._distributions[name].update(value)
+
+
+class OverlapDoFn(WorkerDoFn):
+    """A DoFn over a stage that waits for a storage: elements leave it later than they come, in order, the last when the bundle ends."""
+
+    @abstractmethod
+    def overlap(self) -> Overlap[Any, Any, Any]:
+        """The worker's stage."""
+
+    def emit(self, found: Any) -> Any:
+        """What is yielded for what the stage finished."""
+        return found
+
+    def start_bundle(self) -> None:
+        """Begin with nothing under way: what a bundle that failed had asked for is asked for again by its retry."""
+        self._stage = self.overlap()
+
+    def process(self, element: Any) -> Iterator[Any]:
+        """Yield what the stage finished meanwhile."""
+        yield from map(self.emit, self._stage.put(element))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Yield the rest."""
+        window = GlobalWindow()
+        for found in self._stage.drain():
+            value = self.emit(found)
+            tag, value = (value.tag, value.value) if isinstance(value, beam.pvalue.TaggedOutput) else (None, value)
+            windowed = WindowedValue(value, window.max_timestamp(), (window,))
+            yield windowed if tag is None else beam.pvalue.TaggedOutput(tag, windowed)
 
 
 def tally(result: Any) -> Tally:

@@ -13,5 +13,5 @@ class CleanApartDoFn(WorkerDoFn):
 
     def process(self, element: Chunk) -> Iterator[Outcome]:
         """Yield the outcome of each instance."""
-        for outcome in self.worker.process(element):
+        for outcome in self.worker.process([element]):
             yield self.count(outcome)

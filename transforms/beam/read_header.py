@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import apache_beam as beam
 
-from transforms.beam.base import OUTCOMES, WorkerDoFn
+from transforms.beam.base import OUTCOMES, OverlapDoFn
 from transforms.deidentify import OpenedHeader
+from transforms.overlap import Overlap
 from transforms.types import Outcome, Source
 
 
-class ReadHeaderDoFn(WorkerDoFn):
+class ReadHeaderDoFn(OverlapDoFn):
     """Reads the header of an instance by ranged reads, never its pixels."""
 
-    def process(self, element: Source) -> Iterator[OpenedHeader | beam.pvalue.TaggedOutput]:
-        """Yield the opened header on the main output, an outcome on ``outcomes``."""
-        opened = self.worker.open_header(element)
-        if isinstance(opened, Outcome):
-            yield beam.pvalue.TaggedOutput(OUTCOMES, self.count(opened))
-        else:
-            self.measure(opened.measures)
-            yield opened
+    def overlap(self) -> Overlap[Source, OpenedHeader | Outcome, OpenedHeader | Outcome]:
+        """Several headers are read at once."""
+        stage: Overlap[Source, OpenedHeader | Outcome, OpenedHeader | Outcome] = self.worker.headers()
+        return stage
+
+    def emit(self, found: OpenedHeader | Outcome) -> OpenedHeader | beam.pvalue.TaggedOutput:
+        """The opened header on the main output, an outcome on ``outcomes``."""
+        if isinstance(found, Outcome):
+            return beam.pvalue.TaggedOutput(OUTCOMES, self.count(found))
+        self.measure(found.measures)
+        return found

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from transforms.beam.base import WorkerDoFn
+from transforms.beam.base import OverlapDoFn
+from transforms.overlap import Overlap
 from transforms.types import Outcome, Work
 
 
-class WriteDoFn(WorkerDoFn):
-    """Writes one instance atomically."""
+class WriteDoFn(OverlapDoFn):
+    """Writes instances atomically, and yields the outcome of each."""
 
-    def process(self, element: Work) -> Iterator[Outcome]:
-        """Yield the outcome of the instance."""
-        yield self.count(self.worker.write(element))
+    def overlap(self) -> Overlap[Work, Outcome, Outcome]:
+        """Files are written while later instances are worked on."""
+        stage: Overlap[Work, Outcome, Outcome] = self.worker.writing()
+        return stage
+
+    def emit(self, found: Outcome) -> Outcome:
+        """Count it."""
+        return self.count(found)

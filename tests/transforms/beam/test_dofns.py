@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import apache_beam as beam
 import pytest
@@ -21,9 +24,11 @@ from transforms.beam.write import WriteDoFn
 from transforms.beam.write_audit import WriteAuditDoFn
 from transforms.buffer import FLUSH_ROWS
 from transforms.deidentify import OpenedHeader
+from transforms.overlap import Answer, Calls, Overlap
 from transforms.read.header import HeaderFields
 from transforms.types import Chunk, Header, Outcome, SeriesDecision, Source, Status, Work
 
+T = TypeVar("T")
 GOOD = Header("id-1", "mem://1", 10, "1.2", "1.2.3", "1.2.3.4", "P")
 DECISION = SeriesDecision(True)
 FIELDS = HeaderFields("P", "1.2", "1.2.3", "1.2.3.4", "", "CT", "", 1, 0, None)
@@ -37,8 +42,14 @@ def outcome(name: str, status: Status = Status.SAVED) -> Outcome:
 class FakeWorker:
     """The methods of a Deidentifier, each marking what it was given."""
 
-    def open_header(self, source: Source) -> object:
-        return outcome(source.uri, Status.FILTERED) if source.uri == "bad" else OPENED
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(2)  # what is asked of them is late, so elements leave a stage when the bundle ends, too
+
+    def headers(self) -> Overlap[Source, object, object]:
+        def ask(source: Source) -> Calls[object]:
+            return Calls([lambda: late(outcome(source.uri, Status.FILTERED) if source.uri == "bad" else OPENED)], waits=True)
+
+        return Overlap(self._threads, ask, lambda _, found: [found[0].result()], most=2)
 
     def evaluate(self, opened: object) -> Header | Outcome:
         return outcome("odd", Status.QUARANTINED) if opened == "odd" else GOOD
@@ -47,8 +58,14 @@ class FakeWorker:
         yield Chunk("key", tuple(headers), DECISION)
         yield outcome("filtered", Status.FILTERED)
 
-    def mask_text(self, chunk: Chunk) -> Iterator[Work]:
-        return (Work(header, chunk.decision, stage="masked") for header in chunk.headers)
+    def masking(self) -> Overlap[Chunk, str, Work]:
+        def ask(chunk: Chunk) -> Calls[str]:
+            return Calls([lambda: late("masked")] * len(chunk.headers), waits=True)
+
+        def finish(chunk: Chunk, found: Sequence[Answer[str]]) -> Iterator[Work]:
+            return (Work(header, chunk.decision, stage=stage.result()) for header, stage in zip(chunk.headers, found, strict=True))
+
+        return Overlap(self._threads, ask, finish, most=2)
 
     def deidentify_tags(self, work: Work) -> Work:
         work.stage += " tagged"
@@ -58,8 +75,16 @@ class FakeWorker:
         work.stage += " verified"
         return work
 
-    def write(self, work: Work) -> Outcome:
-        return outcome(f"{work.stage} written")
+    def writing(self) -> Overlap[Work, Outcome, Outcome]:
+        def ask(work: Work) -> Calls[Outcome]:
+            return Calls([lambda: late(outcome(f"{work.stage} written"))], waits=True)
+
+        return Overlap(self._threads, ask, lambda _, ended: [ended[0].result()], most=2)
+
+
+def late(value: T) -> T:
+    time.sleep(0.01)
+    return value
 
 
 @pytest.fixture
