@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from typing import Any
@@ -19,10 +20,12 @@ import duckdb
 import pydicom
 from pydicom.uid import UID_dictionary
 
+from pipeline.settings import IO_THREADS
 from pipeline.storage import Store
 from pipeline.verify_counts import Check
 from transforms.deidentify import find_leaks
 from transforms.errors import Code, DeidError
+from transforms.overlap import Answer, Calls, Overlap
 from transforms.pixels import video
 from transforms.pixels.frames import FrameReader
 from transforms.pixels.hidden import clear_encoded_bits, strip
@@ -61,7 +64,7 @@ _OPTIONS = {
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _BATCH = 32
 _BATCHES_PER_WORKER = 3
-_QUERY = """select s.instance_id, s.name, s.frames, s.pixels_cleaned, s.frames_masked, c.url,
+_QUERY = """select s.instance_id, s.name, coalesce(s.bytes_out, 0), s.frames, s.pixels_cleaned, s.frames_masked, c.url,
     c.PatientID, c.StudyInstanceUID, c.SeriesInstanceUID, c.SOPInstanceUID
     from saved s join crosswalk c using (instance_id) where s.name is not null and s.run_id >= ?"""
 
@@ -72,6 +75,7 @@ class Saved:
 
     instance_id: str
     path: str = field(repr=False)
+    size: int
     frames: int | None
     pixels_cleaned: bool | None
     frames_masked: int | None
@@ -129,18 +133,27 @@ class FileChecker:
     originals: bool
 
     def check_batch(self, batch: list[Saved]) -> tuple[int, list[Problem]]:
-        """Number of files, and the problems that they have. No exception of a library leaves: it could show a value."""
-        problems: list[Problem] = []
-        for row in batch:
-            try:
-                problems += [(row.instance_id, code, path) for code, path in self.check(row)]
-            except Exception:
-                problems.append((row.instance_id, "unreadable", ""))
-        return len(batch), problems
+        """Number of files, and the problems that they have. Files of an object store are read ahead."""
+        with ThreadPoolExecutor(IO_THREADS) as threads:
+            return len(batch), list(Overlap(threads, self._read, self._judge, IO_THREADS).through(batch))
 
-    def check(self, row: Saved) -> Iterator[tuple[str, str]]:
+    def _read(self, row: Saved) -> Calls[bytes]:
+        """What has to be read for one file: it, and its original."""
+        uris = [self.store.join(self.output, "instances", *row.path.split("/")), *([row.url] if self.originals else [])]
+        return Calls([partial(self.store.read_all, uri) for uri in uris], any(map(self.store.waits, uris)), row.size * len(uris))
+
+    def _judge(self, row: Saved, contents: Sequence[Answer[bytes]]) -> list[Problem]:
+        """The problems of one file. No exception of a library leaves: it could show a value."""
+        problems: list[Problem] = []
+        try:
+            problems += [(row.instance_id, code, path) for code, path in self.check(row, contents)]
+        except Exception:
+            problems.append((row.instance_id, "unreadable", ""))
+        return problems
+
+    def check(self, row: Saved, contents: Sequence[Answer[bytes]]) -> Iterator[tuple[str, str]]:
         """The problems of one file as (code, tag path)."""
-        encoded = self.store.read_all(self.store.join(self.output, "instances", *row.path.split("/")))
+        encoded = contents[0].result()
         dataset = pydicom.dcmread(io.BytesIO(encoded))
         tags = self.policy.tags
         yield from _names(dataset, row)
@@ -151,7 +164,7 @@ class FileChecker:
         original = None
         if self.originals:
             try:
-                original = read_instance(self.store.read_all(row.url), self.policy.limits)
+                original = read_instance(contents[1].result(), self.policy.limits)
             except DeidError:
                 yield "original_unreadable", ""
         leaks = find_leaks(encoded, self.policy, _known(row, original, self.policy), (row.study_uid, row.series_uid, row.sop_uid))

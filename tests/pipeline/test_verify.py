@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,19 @@ def test_a_good_output_passes_with_every_option(made: MadeOutput, secret_file: P
     assert checks["file_identifier"]["checked"] == made.saved
     assert checks["rows_unique"]["checked"] == made.saved + made.filtered + made.quarantined
     assert "all as it should be" in capsys.readouterr().out
+
+
+def test_files_of_a_store_that_waits_are_read_together(made: MadeOutput, monkeypatch: pytest.MonkeyPatch) -> None:
+    together, read = threading.Barrier(made.saved), Store.read_all
+
+    def late(self: Store, uri: str, *rest: Any) -> bytes:
+        if uri.endswith(".dcm"):
+            together.wait(20)
+        return read(self, uri, *rest)
+
+    monkeypatch.setattr(Store, "waits", staticmethod(lambda uri: True))
+    monkeypatch.setattr(Store, "read_all", late)
+    assert failed(made) == {}
 
 
 def test_an_output_in_object_storage_passes_and_has_a_report(made: MadeOutput) -> None:
