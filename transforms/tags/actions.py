@@ -46,6 +46,8 @@ class Instance:
     sop_class: str
     patient: str = field(repr=False)
     """Identifies the patient: PatientID, or what stands for it."""
+    aged: bool = False
+    """The patient was over 89 years old: a birth date that keeps its distance to other dates would tell by how much."""
     spans: list[Finding] = field(default_factory=list, repr=False)
     """Findings in the text that was just cleaned, without their path."""
 
@@ -113,7 +115,7 @@ def _pseudonym(instance: Instance, step: Step, element: Any, encodings: Sequence
 
 
 def _shift(instance: Instance, step: Step, element: Any, encodings: Sequence[str]) -> bytes | None:
-    if step.vr not in DATE_VRS:
+    if step.vr not in DATE_VRS or (instance.aged and step.keyword == "PatientBirthDate"):
         return None
     days = instance.identity.days(instance.patient, instance.policy.shift_days)
     text = text_of(element, DEFAULT_ENCODINGS, step.vr)

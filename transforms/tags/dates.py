@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 OLDEST_AGE = "090Y"
@@ -40,6 +41,15 @@ def cap_age(text: str) -> str | None:
     if not match:
         return None
     return OLDEST_AGE if match[2] == "Y" and int(match[1]) > 89 else f"{int(match[1]):03d}{match[2]}"
+
+
+def is_over_89(birth: str, days: Iterable[str]) -> bool:
+    """Whether somebody who was born on a DA was over 89 years old on one of some others; what is no date says nothing."""
+    born = _DA.fullmatch(birth.strip(" \0"))
+    if not born:
+        return False
+    found = (_DA.fullmatch(day.strip(" \0")) for day in days)
+    return any((int("".join(day.group(1, 3, 4))) - int("".join(born.group(1, 3, 4)))) // 10000 > 89 for day in found if day)
 
 
 def _shift_one(vr: str, value: str, days: int) -> str | None:

@@ -12,6 +12,7 @@ from transforms.policy import TagsPolicy
 from transforms.tags.actions import Instance
 from transforms.tags.charset import to_utf8
 from transforms.tags.claims import write_claims, write_file_meta
+from transforms.tags.dates import is_over_89
 from transforms.tags.documents import correct_length
 from transforms.tags.identity import Identity
 from transforms.tags.iod import is_known
@@ -23,6 +24,8 @@ from transforms.tags.walk import Walk
 from transforms.types import PIXEL_TAGS, Dataset, Finding, Known, PiiFinder, PixelReport
 
 _SOP_CLASS, _SOP, _STUDY, _SERIES, _PATIENT_ID, _PATIENT_NAME = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00100020, 0x00100010
+_BIRTH_DATE, _DATES = 0x00100030, (0x00080020, 0x00080021, 0x00080022, 0x00080023)
+"""Of the patient; of study, series, acquisition and content."""
 _SAFE_ID = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -80,6 +83,7 @@ class TagDeidentifier:
             known=known,
             sop_class=sop_class if is_known(sop_class) else "",
             patient=original[_PATIENT_ID] or "study " + (original[_STUDY] or original[_SERIES] or original[_SOP]),
+            aged=self._policy.dates == "shift" and is_over_89(_text(ds, _BIRTH_DATE), (_text(ds, tag) for tag in _DATES)),
         )
         _correct_encoding(ds)
         walk = Walk(instance)

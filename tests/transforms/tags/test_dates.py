@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transforms.tags.conftest import SECRET, new
-from transforms.tags.dates import cap_age, is_valid, shift
+from transforms.tags.dates import cap_age, is_over_89, is_valid, shift
 from transforms.tags.identity import Identity
 
 DATES = st.dates(date(1900, 1, 1), date(2100, 1, 1))
@@ -96,3 +96,24 @@ def test_a_date_that_is_none_does_not_stay(run):
     ds.add_new(0x00080020, "LO", "Thea, 3rd of May")
     assert run(ds, dates="keep").StudyDate == ""
     assert run(ds, dates="shift").StudyDate == ""
+
+
+@pytest.mark.parametrize(
+    ("birth", "days", "expected"),
+    [
+        ("19300302", ["20200301"], False),
+        ("19300301", ["20200301"], True),
+        ("1930.03.01", ["", "not a date", "2020.03.01 "], True),
+        ("", ["20200301"], False),
+        ("19300301", [], False),
+    ],
+)
+def test_over_89(birth, days, expected):
+    assert is_over_89(birth, days) is expected
+
+
+def test_a_birth_date_does_not_tell_an_age_over_89(run):
+    """Shifted by the days of the study, it would tell the age that PatientAge no longer says (45 CFR 164.514(b)(2)(i)(C))."""
+    policy = {"profile": "scan", "dates": "shift", "shift_days": 100}
+    assert run(new(StudyDate="20200301", PatientBirthDate="19250101"), **policy).PatientBirthDate == ""
+    assert run(new(StudyDate="20200301", PatientBirthDate="19550101"), **policy).PatientBirthDate not in ("", "19550101")
