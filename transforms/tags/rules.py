@@ -14,7 +14,7 @@ from transforms.tags.iod import attribute_type, needs_references
 from transforms.tags.match import matches
 from transforms.tags.structured import VALUES
 from transforms.tags.table import CONFIDENTIALITY, by_tag, repeating
-from transforms.tags.values import BINARY_VRS, DATE_VRS, FREE_TEXT_VRS, TEXT_VRS
+from transforms.tags.values import BINARY_VRS, DATE_VRS, FREE_TEXT_VRS, NUMBER_STRINGS, TEXT_VRS
 
 TABLE = "PS3.15 E.1-1 " + CONFIDENTIALITY.rpartition("_")[2]
 SITE = "site rule"
@@ -211,6 +211,8 @@ class Rules:
             return self._uid(step, "UID not in the table")
         if step.vr == "PN":
             return _resolve(replace(step, rule="name not in the table"), "X/Z/D")
+        if step.vr == "AS":
+            return replace(step, action=Action.AGE, rule="age not in the table")
         if step.vr in DATE_VRS:
             return self._date(replace(step, rule="date not in the table"))
         if (option := _TYPED.get(step.keyword)) is not None:
@@ -250,7 +252,7 @@ class Rules:
         step = replace(step, rule=f"scan {step.vr}", detector="profile")
         if step.vr == "UI":
             return self._uid(step, "scan UI")
-        if step.tag == _PATIENT_AGE:
+        if step.vr == "AS":
             return replace(step, action=Action.AGE)
         if step.vr in ("DA", "DT") or step.keyword in beyond.CALENDARS:
             return self._date(step)
@@ -259,7 +261,10 @@ class Rules:
         row = by_tag().get(step.tag)
         if step.tag == _DOCUMENT:
             return self._document(step)
-        if row is not None and (step.vr in BINARY_VRS or step.keyword in _SEALED):
+        if row is None:
+            return step
+        untold = not row.options and (step.vr in NUMBER_STRINGS or step.vr == "CS")  # GPSLatitude: no option would retain it
+        if untold or step.vr in BINARY_VRS or step.keyword in _SEALED:
             return _resolve(replace(step, detector=TABLE), row.profile)
         return step
 

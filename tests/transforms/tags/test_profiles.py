@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -64,3 +65,12 @@ def test_tag_contents_shifts_dates(run):
     out = recipe(run, "google-tag-contents")
     assert out.StudyDate not in ("", "20200301")
     assert "Grünberg" not in out.to_json()
+
+
+@pytest.mark.parametrize("name", ["text-scan", "google-tag-contents"])
+def test_numbers_that_identify_go_where_text_is_scanned(run, name):
+    """No scan of text sees that a number is a place; table E.1-1 has no option that would retain it."""
+    ds = new(GPSLatitude="48.137", GPSLatitudeRef="N", GPSDifferential=1, PatientWeight="70", SelectorASValue="094Y")
+    out = run(ds, **policy(name).tags.model_dump(exclude_unset=True))
+    assert not any(keyword.startswith("GPS") for keyword in out.dir())
+    assert (out.PatientWeight, out.SelectorASValue) == (70, "090Y")
