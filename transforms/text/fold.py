@@ -9,10 +9,15 @@ from functools import lru_cache
 _LOOK_ALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "!": "l", "5": "s", "$": "s", "8": "b", "6": "g", "2": "z"})
 
 LETTER = (
-    r"(?:[^\W\d_][\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u093a-\u094f\u0981-\u0983\u09bc-\u09d7\u0a3c-\u0a51\u0abc-\u0acd\u0b3c-\u0b57"
+    r"(?:(?:[\xc2-\xdf][\x80-\x9f]|[^\W\d_]|[\x8a\x8c\x8e\x9a\x9c\x9e\x9f\ufffd])"
+    r"[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u093a-\u094f\u0981-\u0983\u09bc-\u09d7\u0a3c-\u0a51\u0abc-\u0acd\u0b3c-\u0b57"
     r"\u0bbe-\u0bd7\u0c3c-\u0c56\u0cbc-\u0cd6\u0d3b-\u0d57\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u102b-\u103e]*)"
 )
-"""A letter with the marks that Python's ``\\w`` leaves out (Indic, Thai, Arabic, Hebrew vowels)."""
+"""A letter with the marks that Python's ``\\w`` leaves out (Indic, Thai, Arabic, Hebrew vowels).
+
+Letters that were read in a wrong character set are letters, too: two of Latin-1 for one in UTF-8, C1 controls for those of Windows, whose
+punctuation is left out, and the replacement character.
+"""
 _AS_DIGITS = str.maketrans("OoQDlI|!iSsBZz", "00001111155822")
 _MOSTLY_DIGITS = re.compile(r"[0-9OoQDlI|!iSsBZz]{2,}")
 

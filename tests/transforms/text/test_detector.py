@@ -168,6 +168,19 @@ def test_a_model_that_is_not_installed_is_a_configuration_error() -> None:
         PiiDetector(TextPolicy(ner="spacy"))
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CHEST PA M\ufffdller", "CHEST PA"),  # Latin-1, declared as UTF-8
+        ("CHEST PA M\u00c3\u009cLLER", "CHEST PA"),  # UTF-8, declared as Latin-1
+        ("CHEST PA \u008ei\u009eek", "CHEST PA"),  # of Windows, declared as Latin-1
+        ("SCANNER DE L\x92ABDOMEN \x96 5 MM", "SCANNER DE L\x92ABDOMEN \x96 5 MM"),  # its punctuation
+    ],
+)
+def test_letters_of_a_wrong_character_set_are_letters(remover: PiiDetector, known: HeaderKnown, text: str, expected: str) -> None:
+    assert remover.clean(text, known)[0] == expected
+
+
 @given(st.text(max_size=80))
 @settings(max_examples=200, deadline=None)
 def test_any_text_gives_sorted_spans_that_do_not_overlap(detector: PiiDetector, known: HeaderKnown, text: str) -> None:
