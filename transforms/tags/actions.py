@@ -151,6 +151,7 @@ def _clean(instance: Instance, step: Step, element: Any, encodings: Sequence[str
 
 
 def _clean_one(instance: Instance, pii: PiiFinder, known: Known, step: Step, text: str) -> str:
+    text = text.translate(_CONTROLS)  # first: text in UTF-16 is single letters to the detector
     if not text.strip():
         return text
     new, spans = pii.clean(text, known, keyword=step.keyword, vr=step.vr)
@@ -170,7 +171,6 @@ def _clean_one(instance: Instance, pii: PiiFinder, known: Known, step: Step, tex
                 found,
             )
         )
-    new = new.translate(_CONTROLS)
     longest = MAX_LENGTH.get(step.vr, len(new))
     return new if len(new) <= longest else new[:longest].rstrip()
 

@@ -129,3 +129,11 @@ def test_any_bytes_end_as_a_file_or_a_code(identity, pii, elements):
     except DeidError:
         return
     assert pydicom.dcmread(io.BytesIO(encoded(ds))).PatientIdentityRemoved == "YES"
+
+
+def test_controls_hide_nothing_in_text(run):
+    """A name in UTF-16 is single letters with a control behind each, to whoever does not look for that."""
+    ds = new()
+    ds.add_new(0x00204000, "LT", "")
+    ds[0x00204000].value = "CT seen by Zehgeer".encode("utf-16-le").decode("latin-1")
+    assert run(ds, clean_descriptors=True).ImageComments.strip("\0") == "CT seen by [PERSON]"
