@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from transforms.text.vocabulary import classify
 from transforms.types import Span
 
 _MONTHS = (
@@ -45,14 +46,22 @@ _NAMED = tuple(
         rf"{_MONTHS}{_SEP}{_DAY}{_ORDINAL}(?!\d)(?![^\W\d_])",
     )
 )
+_OTHER_MONTH = re.compile(rf"(?<![\w.,]){_DAY}\.?[-/.\s]{{1,2}}(?:d[eio]\s+)?([^\W\d_]{{3,12}})\.?,?[-/.\s]{{1,2}}(?:de\s+)?{_YEAR}(?!\d)")
+"""A word between a day and a year: the month of another language, when it is no word that is known."""
+_ERA = r"(?:13|14|24|25)\d\d"
+_OTHER_ERA = re.compile(rf"(?<![\d/.-])(?:{_ERA}([-/]){_MONTH}\1{_DAY}|{_DAY}([-/]){_MONTH}\2{_ERA})(?![-/.]?\d)")
+"""Iranian, Islamic and Buddhist calendars."""
 _ANY_MONTH = re.compile(_MONTHS, re.IGNORECASE)
 _EAST_ASIAN = re.compile(r"(?:\d{4}|(?:明治|大正|昭和|平成|令和)\s*\d{1,2})\s*[年년]\s*\d{1,2}\s*[月월]\s*(?:\d{1,2}\s*[日일])?")
 _ISO_TIME = re.compile(rf"(?<=\d)[T ]?{_CLOCK}(?:Z|[+-]\d\d:?\d\d)?")
 _TIME = re.compile(rf"(?<![\d:.,+]){_CLOCK}(?![\d:])")
 _AGE = re.compile(
-    r"(?<!\d)(?:0?9\d|1[0-4]\d)\s*-?\s*(?:y(?:ears?|rs?|/?o)?|jahre?|jährig\w*|j\.|ans|años|anos|a\.)(?:[- ]?old)?(?![^\W\d_])",
+    r"(?<!\d)(?:0?9\d|1[0-4]\d)\s*-?\s*(?:y(?:ears?|rs?|/?o)?|jahre?|jährig\w*|j\.|ans|años|anos|a\."
+    r"|jaar|år|anni|lat|let|éves|yaş\w*|vuotta|лет|года?|歳|才|岁|歲|세)(?:[- ]?old)?(?![^\W\d_])",
     re.IGNORECASE,
 )
+_AGE_SEX = re.compile(r"(?<![\w.,/-])(?:(?:9\d|10\d)/?[FM]|[FM]/(?:9\d|10\d)Y?)(?![\w/]|[.,]\d)")
+"""``94F``, ``94/M`` and ``F/94``."""
 _AGED = re.compile(r"(?<![^\W\d_])(?:aged?|alter|edad|[âa]ge|idade|et[àa])\s*[:=]?\s*(9\d|1[0-4]\d)(?![.,]?\d)", re.IGNORECASE)
 _HAS_SECONDS = re.compile(r"\d\D\d\d\D\d\d|[AaPp]\.?[Mm]|Uhr|h\d\d")
 _NEAR = 24
@@ -70,7 +79,8 @@ def find_dates(text: str) -> Iterator[Span]:
     for match in _MONTH_YEAR.finditer(text):
         if not ("." in match.group() and _RATIO.search(text, max(match.start() - _NEAR, 0), match.start())):
             dates.append(match.span())
-    for pattern in (_COMPACT, _EAST_ASIAN):
+    dates.extend(match.span() for match in _OTHER_MONTH.finditer(text) if not classify(match[1]))
+    for pattern in (_COMPACT, _EAST_ASIAN, _OTHER_ERA):
         dates.extend(match.span() for match in pattern.finditer(text))
     if _ANY_MONTH.search(text):
         for pattern in _NAMED:
@@ -83,8 +93,9 @@ def find_dates(text: str) -> Iterator[Span]:
         near = any(match.start() - _NEAR < end and start < match.end() + _NEAR for start, end in dates)
         if near or _HAS_SECONDS.search(match.group()):
             yield Span(match.start(), match.end(), "DATE_TIME", 0.7, "time")
-    for match in _AGE.finditer(text):
-        yield Span(match.start(), match.end(), "AGE", 0.9, "age")
+    for pattern in (_AGE, _AGE_SEX):
+        for match in pattern.finditer(text):
+            yield Span(match.start(), match.end(), "AGE", 0.9, "age")
     for match in _AGED.finditer(text):
         yield Span(*match.span(1), "AGE", 0.9, "age")
 
