@@ -15,6 +15,8 @@ _NUMBER_OF_ID = re.compile(r"(?=.*[^\W\d_])\D*(\d{6,})\D*")
 """``MRN7719023`` is written as 7719023, too."""
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d*")
 _PHONE = re.compile(r"\d[\d\s./()-]{3,}\d")
+_POSTCODE = re.compile(r"\b(?:[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}|[A-Z]\d[A-Z][\s-]?\d[A-Z]\d|\d{4}\s?[A-Z]{2})\b", re.IGNORECASE)
+"""Of the United Kingdom, Canada and the Netherlands: letters and digits, with a space that many leave out."""
 ENTITY_OF_KIND = {"DEVICE": "ID", "STATION": "LOCATION"}
 _PLACEHOLDERS = frozenset(LISTS["PLACEHOLDER"])
 """What stands in a name element when there is no name."""
@@ -173,6 +175,7 @@ class _Index:
                 if not kind & Word.PROTOCOL:
                     self.place_words.add(folded)
         if entity == "CONTACT":
+            self.codes.update((alnum(postcode), "LOCATION") for postcode in _POSTCODE.findall(text))
             for number in _PHONE.findall(text):
                 if len(digits := alnum(number)) >= _MIN_VALUE:
                     self.codes[digits] = "PHONE_NUMBER"

@@ -100,3 +100,12 @@ def test_a_number_that_is_no_identifier_by_itself_is_not_known(detector: PiiDete
     dataset = Dataset()
     dataset.PatientID = text
     assert not {"000001", "20040119", "1234", "345678"}.intersection(detector.known([dataset]).values)
+
+
+@pytest.mark.parametrize("postcode", ["PL19 8XX", "K1A 0B1", "1011 AB"])
+def test_a_postcode_of_the_header_is_known_without_its_space(detector: PiiDetector, postcode: str) -> None:
+    dataset = Dataset()
+    dataset.PatientAddress = f"14 Birchwood Mews^^Zarvel {postcode}"
+    known = detector.known([dataset])
+    for text in (postcode, postcode.replace(" ", ""), postcode.replace(" ", "").lower()):
+        assert detector.clean(f"CHEST PA {text}", known)[0] == "CHEST PA [LOCATION]"
