@@ -73,6 +73,8 @@ _ENDINGS = (
 )
 UNSPACED = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 """Han, kana and Hangul: written without spaces and without case."""
+_ROMAN = re.compile(r"(?!XI[A-F])(?=.{3})X{0,2}(?:IX|IV|V?I{0,3})[A-Fa-f]?|(?=.{3})x{0,2}(?:ix|iv|v?i{2,3})")
+"""Roman numerals of three signs or more, with the letter of a stage or class: ``segment VII``, ``stage IIIb``. ``Xia`` is a family name."""
 _LONGEST_CUT = 18
 _MIN_MEDICAL = 8
 _MIN_STEM = 5
@@ -122,6 +124,8 @@ def classify(word: str) -> Word:
         return Word.SAFE
     if (found := words.get(folded)) is not None:
         return found
+    if _ROMAN.fullmatch(word):
+        return Word.SAFE | Word.PROTOCOL
     if UNSPACED.match(folded):
         return Word.SAFE if _cut(folded) else Word.UNKNOWN
     if len(folded) >= _MIN_MEDICAL and _MEDICAL_ENDING.fullmatch(folded):
