@@ -13,6 +13,9 @@ from transforms.types import Span
 
 _PIECE = re.compile(r"[^\W_]+")
 _JOINT = re.compile(r"[\s\-./_,#]{1,2}")
+_WIDE_JOINT = re.compile(r"[\s\-‐-―−./_,#:;|\\()\[\]]{1,3}")
+"""What parts an identifier of `_MIN_WIDE` characters or more: nothing that long comes together by chance."""
+_MIN_WIDE = 6
 _MIN_FUZZY = 5
 _MIN_PREFIX = 4
 _MIN_INSIDE = 5
@@ -84,14 +87,16 @@ def _joined(text: str, pieces: list[tuple[int, int, str]], known: HeaderKnown, o
     normal, codes = (look, known.code_looks) if ocr else (fold, known.codes)
     longest = max(map(len, codes))
     for index, (start, _, _) in enumerate(pieces):
-        plain = ""
+        plain, wide = "", False
         for last in range(index, min(index + _MAX_PIECES, len(pieces))):
-            if last > index and not _JOINT.fullmatch(text[pieces[last - 1][1] : pieces[last][0]]):
-                break
+            if last > index and not _JOINT.fullmatch(gap := text[pieces[last - 1][1] : pieces[last][0]]):
+                if not _WIDE_JOINT.fullmatch(gap):
+                    break
+                wide = True
             plain += normal(pieces[last][2])
             bare = plain.lstrip("o" if ocr else "0") if plain else plain
             found = codes.get(plain) or codes.get(bare)
-            if found:
+            if found and (not wide or len(bare) >= _MIN_WIDE):
                 yield Span(start, pieces[last][1], found, 0.95, "header")
             if len(plain) > longest + 8:
                 break
