@@ -20,6 +20,8 @@ _CUES = {
 _TITLES, _UPPER_TITLES, _LABELS = _CUES["titles"], _CUES["upper_titles"], _CUES["labels"]
 _PREPOSITIONS, _PARTICLES, _LEADING_PARTICLES = _CUES["prepositions"], _CUES["particles"], _CUES["leading_particles"]
 _CREDENTIALS = _CUES["credentials"]
+_ENGLISH_TITLES = frozenset(["Mr", "Mrs", "Ms"])
+"""With a full stop they are titles whatever follows: ``Mr. Foot``."""
 _SIDES = frozenset("lrLR")
 _ANATOMY = frozenset("AVNMLR")
 """Arteria, vena, nervus, musculus, left and right, abbreviated as forenames are: ``V. Cava``."""
@@ -123,9 +125,9 @@ def _clear_eponyms(tokens: list[_Token]) -> None:
                 token.name, token.kind = False, Word.SAFE
 
 
-def _after_initials(tokens: list[_Token], text: str, index: int) -> int:
-    """The first word from ``index`` on that is no dotted initial."""
-    while index + 1 < len(tokens) and len(tokens[index].text) == 1 and text[tokens[index].end : tokens[index].end + 1] == ".":
+def _after_initials(tokens: list[_Token], text: str, index: int, ends: str = ".") -> int:
+    """The first word from ``index`` on that is no initial; one of ``ends`` stands behind each."""
+    while index + 1 < len(tokens) and len(tokens[index].text) == 1 and text[tokens[index].end : tokens[index].end + 1] in tuple(ends):
         index += 1
     return index
 
@@ -139,11 +141,12 @@ def _cues(tokens: list[_Token], text: str, caseless: bool) -> None:
         upper = token.text != "Dr" and (caseless or (token.text.isupper() and len(token.text) > 1))
         title = token.folded in (_UPPER_TITLES if upper else _TITLES) and (len(token.text) > 1 or gap.startswith("."))
         if title and _GAP.fullmatch(gap):
-            first = _after_initials(tokens, text, index + 1)
+            sure = not upper or token.folded != "dr" or gap.startswith(".")
+            first = _after_initials(tokens, text, index + 1, ends=". " if sure else ".")
             if first > index + 1:
                 tokens[first].name |= tokens[first].text[0].isupper() or caseless or not tokens[first].kind
-            sure = not upper or token.folded != "dr" or gap.startswith(".")
-            plain = not following.kind & Word.PROTOCOL or (not upper and token.folded in _UPPER_TITLES and following.text[0].isupper())
+            certain = token.folded in _UPPER_TITLES or (token.text in _ENGLISH_TITLES and gap.startswith("."))
+            plain = not following.kind & Word.PROTOCOL or (not upper and certain and following.text[0].isupper())
             other = sure and capital and plain and len(following.text) > 1
             following.name |= other or (possible and (capital or not following.kind))
         elif _LABEL_GAP.fullmatch(gap) and token.folded in _LABELS:
