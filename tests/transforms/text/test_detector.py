@@ -34,6 +34,10 @@ from transforms.text.known import NOTHING, HeaderKnown
         ("CT HEAD at Zarvelund Clinic", "CT HEAD"),
         ("Call 030 901820 on arrival", "Call on arrival"),
         ("Dr. Brown wants CT HEAD", "Dr. wants CT HEAD"),
+        ("CHEST PA ACX:99127", "CHEST PA"),
+        ("CHEST PA ACX–99127", "CHEST PA"),
+        ("CHEST PA (ACX)99127", "CHEST PA"),
+        ("CHEST PA 0012 / 345 / 67", "CHEST PA"),
     ],
 )
 def test_clean_removes_the_span_and_keeps_the_rest(remover: PiiDetector, known: HeaderKnown, text: str, expected: str) -> None:
@@ -67,6 +71,17 @@ def test_clean_removes_the_span_and_keeps_the_rest(remover: PiiDetector, known: 
         "age 43, aged 1930 ms",
         "Parkinson protocol, Foley catheter",
         "Butterworth filter, Shepp-Logan",
+        "Liver lesion segment VII, stage IIIb, Bosniak IIF, type III",
+        "bp 120/80, BP 120 over 80",
+        "99mTc-MDP, 11C-PiB, 18F-FDG 370 MBq",
+        "CPT 71260, SNOMED CT 12345678, LOINC 24627-2",
+        "CT THORAX ICD-10: 12345",
+        "Left anterior division of left portal vein",
+        "Visit 12",
+        "Sag T2 frFSE 1949 mm",
+        "Proton Density, PI-RADS 4, BMI 27.4, GLCM, 10 o'clock",
+        "EFW by BPD, HC (Hadlock)",
+        "Transfer syntax 1.2.840.10008.1.2.4.50, version 1.2.3.4.5",
     ],
 )
 def test_innocent_text_comes_back_unchanged(detector: PiiDetector, text: str) -> None:
@@ -99,6 +114,14 @@ def test_innocent_text_comes_back_unchanged(detector: PiiDetector, text: str) ->
         ("CT 80331 Bo-Kra", "CT [ID]"),
         ("read by Black, MD", "read by [PERSON], MD"),
         ("IBAN GB29 NWBK 6016 1331 9268 19", "IBAN [IBAN_CODE]"),
+        ("BP 1234 CT", "[LOCATION] CT"),
+        ("11C-12345 CT", "[ID] CT"),
+        ("node fe80::1ff:fe23:4567:890a", "node [IP_ADDRESS]"),
+        ("see 1.2.840.113619.2.55.3.604688 and 2.25.31846729108375", "see [ID] and [ID]"),
+        (r"from C:\Users\tdravin\a.dcm", r"from C:\Users\[PERSON]\a.dcm"),
+        ("ref Dr. S Head", "ref Dr. S [PERSON]"),
+        ("Mr. Foot called", "Mr. [PERSON] called"),
+        ("CT Xia", "CT [PERSON]"),
     ],
 )
 def test_what_no_header_knows_is_found_by_pattern_and_vocabulary(detector: PiiDetector, text: str, marked: str) -> None:
