@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from transforms.tags.values import DEFAULT_ENCODINGS, text_of
 from transforms.types import Dataset
 
 CODES = frozenset({0x00080100, 0x00080119, 0x00080120})
 """Code Value, Long Code Value and URN Code Value."""
-_SCHEME = 0x00080102
+SCHEME = 0x00080102
+_OWN = re.compile(r"99[A-Z0-9_]+")
 _PUBLIC = frozenset(
     """
     ACR ASTM-sigpurpose BARI BI C4 C5 CADSR CD2 CPT CPT4 CPT-4 DCM DCMUID FMA HCPCS HPC I10 I10P I10C I11 I9 I9C IBSI ICDO3 ISO3166_1
@@ -20,5 +23,16 @@ _PUBLIC = frozenset(
 
 def is_term(item: Dataset) -> bool:
     """Whether the code of an item is of a public coding scheme: five digits are a procedure there, and no number of a person."""
-    scheme = item._dict.get(_SCHEME)
-    return scheme is not None and text_of(scheme, DEFAULT_ENCODINGS, "SH").strip(" \0") in _PUBLIC
+    return _scheme(item) in _PUBLIC
+
+
+def stays(item: Dataset, tag: int) -> bool:
+    """Whether an element of a coded entry stays as it is where text is cleaned: a public code, or the designator of a scheme."""
+    if tag == SCHEME:
+        return is_term(item) or _OWN.fullmatch(_scheme(item)) is not None
+    return tag in CODES and is_term(item)
+
+
+def _scheme(item: Dataset) -> str:
+    scheme = item._dict.get(SCHEME)
+    return "" if scheme is None else text_of(scheme, DEFAULT_ENCODINGS, "SH").strip(" \0")

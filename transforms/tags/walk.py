@@ -15,7 +15,7 @@ from pydicom.values import convert_SQ
 from transforms.errors import Code, DeidError
 from transforms.tags.actions import AUDITED, Instance, apply_action
 from transforms.tags.charset import terms
-from transforms.tags.coded import CODES, is_term
+from transforms.tags.coded import stays
 from transforms.tags.dates import is_valid, written
 from transforms.tags.private import creators
 from transforms.tags.rules import ROOT, SITE, Action, Mode, Step
@@ -110,7 +110,7 @@ class Walk:
             self._sequence(ds, tag, element, step, place, encodings, depth)
         elif step.action is Action.KEEP:
             self._keep_mislabelled(ds, tag, element, step, place, encodings)
-        elif step.action is Action.CLEAN and tag.real in CODES and step.detector != SITE and element.VR in step.accepted and is_term(ds):
+        elif step.action is Action.CLEAN and step.detector != SITE and element.VR in step.accepted and stays(ds, tag.real):
             self._is_fine(ds, element, step, place, encodings)
         else:
             self._change(ds, tag, element, step, step.action, place, encodings)

@@ -39,3 +39,14 @@ def test_codes_of_a_site_are_cleaned_and_not_empty(run, policy):
 def test_an_identifier_of_the_header_is_no_code_of_any_scheme(run, policy):
     out = run(new(PatientID="47112345", ReasonForRequestedProcedureCodeSequence=entry("47112345", "SCT")), **policy)
     assert "47112345" not in out.to_json()
+
+
+@pytest.mark.parametrize("scheme", ["RFC5646", "99SDM", "99PMP", "SRT"])
+def test_a_designator_of_a_scheme_stays(run, scheme):
+    """``[ID]`` says of no code what it means."""
+    out = run(new(AcquisitionContextSequence=entry("12", scheme)), profile="scan")
+    assert out.AcquisitionContextSequence[0].CodingSchemeDesignator == scheme
+
+
+def test_a_designator_that_is_none_is_cleaned(run):
+    assert "778812" not in run(new(AcquisitionContextSequence=entry("12", "99 MRN-778812")), profile="scan").to_json()
