@@ -169,7 +169,7 @@ class Walk:
             return is_valid(vr, text_of(element, DEFAULT_ENCODINGS, vr))
         if vr == "UI":
             return all(not uid or UID.fullmatch(uid) for uid in text_of(element, DEFAULT_ENCODINGS, "UI").split("\\"))
-        return element.VR != "UN" or _PRINTABLE.fullmatch(value) is None
+        return element.VR not in ("UN", "OB") or "OB" in vr or _PRINTABLE.fullmatch(value) is None
 
     def _keep_mislabelled(self, ds: Dataset, tag: BaseTag, element: Any, step: Step, place: Place, encodings: Sequence[str]) -> None:
         """An element whose VR in the file is not that of the dictionary: it stays only if its value can be judged by the dictionary's."""
@@ -311,7 +311,7 @@ _CODE = re.compile(r"[A-Z0-9_ \\]*")
 _UNCHECKED = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"}) | frozenset(
     {"OB or OW", "US or SS", "US or OW", "US or SS or OW"}
 )
-_PRINTABLE = re.compile(rb"[ -~]{6,}\0?")
+_PRINTABLE = re.compile(rb"[ -~]{6,}\0*")
 """Text where the dictionary has numbers: no array of numbers, whose bytes are of all values."""
 _PRIVATE = Step(0, "", "UN", Action.REMOVE, "private attributes X")
 
