@@ -154,7 +154,7 @@ def _clean_one(instance: Instance, pii: PiiFinder, known: Known, step: Step, tex
     text = text.translate(_CONTROLS)  # first: text in UTF-16 is single letters to the detector
     if not text.strip():
         return text
-    new, spans = pii.clean(text, known, keyword=step.keyword, vr=step.vr)
+    new, spans = pii.clean(text, known, keyword=step.keyword, vr=step.vr if step.prose else "CS")
     for span in spans:
         found = text[span.start : span.end]
         instance.spans.append(

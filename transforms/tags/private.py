@@ -67,6 +67,7 @@ class PrivateRules:
             "safe private" if safe else "private:keep",
             _DETECTOR if key in _standard() else "site rule",
             accepted=frozenset({None, "UN", vr, "OB"}),
+            prose=key not in _standard() or vr not in ("LO", "SH"),
         )
         return step if vr != "UN" or self._policy.private == "keep" else None
 

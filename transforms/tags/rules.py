@@ -80,6 +80,7 @@ class Step:
         kind: Type in the IOD.
         value: what REPLACE writes.
         silent: dropped without a finding, since it says nothing (group lengths).
+        prose: its text is written by people; in the terms of a vendor an unknown word is no name.
     """
 
     tag: int
@@ -92,6 +93,7 @@ class Step:
     value: str = ""
     accepted: frozenset[str | None] = frozenset()
     silent: bool = False
+    prose: bool = True
 
     @property
     def fallback(self) -> Action:

@@ -83,3 +83,23 @@ def test_a_wrong_rule_is_refused(text):
 def test_site_rules_need_the_option():
     with pytest.raises(ValueError, match="private: safe"):
         TagsPolicy(safe_private=("(0011,xx01,ACME)",))
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_terms_of_a_vendor_stay_in_safe_elements_and_identifiers_do_not(run, implicit):
+    ds = new(implicit=implicit)
+    ds.add_new(0x00190010, "LO", "GEMS_ACQU_01")
+    ds.add_new(0x0019109E, "LO", "CSMEMP")
+    assert run(ds, private="safe")[0x0019109E].value == "CSMEMP"
+    ds[0x0019109E].value = "CSMEMP Grünberg 778812"
+    assert run(ds, private="safe")[0x0019109E].value == "[PERSON] [ID]"
+
+
+def test_text_in_bytes_where_there_should_be_a_number_goes(run):
+    ds = new()
+    ds.add_new(0x20010010, "LO", "Philips Imaging DD 001")
+    ds.add_new(0x20011003, "OB", b"Zehgeer Tariq\0\0\0")  # FL: diffusion b-factor
+    ds.add_new(0x20011001, "OB", b"\0\0\x80\x3f")  # FL: chemical shift
+    out = run(ds, private="safe")
+    assert 0x20011003 not in out
+    assert out[0x20011001].value == b"\0\0\x80\x3f"
