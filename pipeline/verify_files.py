@@ -32,6 +32,7 @@ from transforms.pixels.hidden import clear_encoded_bits, strip
 from transforms.pixels.info import pixel_info
 from transforms.policy import LimitsPolicy, Policy, TagsPolicy
 from transforms.read.instance import read_instance  # silences pydicom, whose warnings quote values
+from transforms.tags.conform import unmet
 from transforms.text.detector import PiiDetector
 from transforms.types import Dataset, Known
 
@@ -206,7 +207,8 @@ def _claims(dataset: Dataset, tags: TagsPolicy, row: Saved) -> Iterator[tuple[st
         yield "claim", "PatientIdentityRemoved"
     claimed = {str(item.get("CodeValue", "")) for item in dataset.get("DeidentificationMethodCodeSequence") or ()}
     unfounded = any(code in claimed and not getattr(tags, option) for code, option in _OPTIONS.items())
-    if unfounded or (_BASIC in claimed) != (tags.profile == "basic") or (_CLEAN_PIXEL_DATA in claimed) != bool(row.pixels_cleaned):
+    basic = tags.profile == "basic" and "basic" not in unmet(tags)
+    if unfounded or (_BASIC in claimed) != basic or (_CLEAN_PIXEL_DATA in claimed) != bool(row.pixels_cleaned):
         yield "claim", "DeidentificationMethodCodeSequence"
 
 

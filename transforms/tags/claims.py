@@ -43,12 +43,14 @@ def write_claims(ds: Dataset, policy: TagsPolicy, took_effect: Collection[str], 
     Args:
         ds: a data set that was de-identified.
         policy: under which.
-        took_effect: the options of table E.1-1 that took effect.
+        took_effect: the profile, if it is the basic one, and the options of table E.1-1 that took effect.
         pixels: what happened to the pixels.
     """
     cleaned = pixels is not None and pixels.cleaned
-    names = [name for name in METHODS if name in took_effect or (name == "basic" == policy.profile) or (name == "pixels" and cleaned)]
+    names = [name for name in METHODS if name in took_effect or (name == "pixels" and cleaned)]
     method = ["dicom-deid", _DESCRIPTIONS[policy.profile], *(f"option {name}" for name in names if name != "basic")]
+    if policy.profile == "basic" and "basic" not in names:
+        method.append("with exceptions of the site")
     _put(ds, 0x00120062, "CS", "NO" if policy.profile == "keep-all" else "YES")
     _put(ds, 0x00120063, "LO", "\\".join(method))
     _put(ds, 0x00280303, "CS", TEMPORAL[_temporal(policy)])

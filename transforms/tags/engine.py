@@ -12,6 +12,7 @@ from transforms.policy import TagsPolicy
 from transforms.tags.actions import Instance
 from transforms.tags.charset import to_utf8
 from transforms.tags.claims import write_claims, write_file_meta
+from transforms.tags.conform import unmet
 from transforms.tags.dates import is_over_89
 from transforms.tags.documents import correct_length
 from transforms.tags.identity import Identity
@@ -37,6 +38,7 @@ class TagDeidentifier:
         self._identity = identity
         self._pii = pii
         self._rules = Rules(policy)
+        self._claimed = (policy.options() | {"basic"}) - unmet(policy) if policy.profile == "basic" else frozenset[str]()
         self._private = None if policy.private == "remove" else PrivateRules(policy)
 
     def apply(self, ds: Dataset, known: Known | None, *, pixels: PixelReport | None) -> tuple[Finding, ...]:
@@ -99,10 +101,8 @@ class TagDeidentifier:
         return walk.findings()
 
     def _took_effect(self, known: Known | None) -> frozenset[str]:
-        """The options that may be claimed: cleaning text needs a detector and what it is to look for."""
-        cleaning = {"descriptors", "structured", "graphics"}
-        options = self._policy.options() if self._policy.profile == "basic" else frozenset[str]()
-        return options if self._pii is not None and known is not None else options - cleaning
+        """What may be claimed: cleaning text needs a detector and what it is to look for."""
+        return self._claimed if self._pii is not None and known is not None else self._claimed - {"descriptors", "structured", "graphics"}
 
     def _identify(self, ds: Dataset, instance: Instance, original: dict[int, str]) -> None:
         """Make sure of the identifiers that everything behind this room relies on."""
