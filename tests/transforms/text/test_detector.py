@@ -79,6 +79,10 @@ def test_clean_removes_the_span_and_keeps_the_rest(remover: PiiDetector, known: 
         "Left anterior division of left portal vein",
         "Visit 12",
         "Sag T2 frFSE 1949 mm",
+        "CT liver Iopamidol, Gadobutrol 7.5 ml, Buscopan",
+        "PET Flortaucipir, 123I-MIBG, DCFPyL",
+        "IPMN, PDAC, pheochromocytoma, schwannoma, SBO",
+        "NODDI DKI fieldmap SBRef, VMI 70 keV VNC Zeff",
         "Proton Density, PI-RADS 4, BMI 27.4, GLCM, 10 o'clock",
         "EFW by BPD, HC (Hadlock)",
         "Transfer syntax 1.2.840.10008.1.2.4.50, version 1.2.3.4.5",
@@ -169,6 +173,7 @@ def test_an_element_that_is_a_name_or_a_date_identifies_as_a_whole(detector: Pii
 def test_terms_and_equipment_are_no_prose(detector: PiiDetector, known: HeaderKnown) -> None:
     assert detector.find("Zorbax Imaging", NOTHING, keyword="Manufacturer", vr="LO") == ()
     assert detector.find("M_ZORBAX", NOTHING, vr="CS") == ()
+    assert detector.find("PROPZORB", NOTHING, keyword="RescaleType", vr="LO") == ()
     assert detector.find("3.1.62", NOTHING, keyword="SoftwareVersions", vr="LO") == ()
     assert (
         detector.clean("Kit 3, DRAVINKOV^OTTO on 03/12/2014", NOTHING, keyword="Manufacturer", vr="LO")[0]
