@@ -18,7 +18,7 @@ _IDENTIFIERS = frozenset(
     FillerOrderNumberProcedure PlacerOrderNumberProcedure FillerOrderNumberImagingServiceRequestRetired
     PlacerOrderNumberImagingServiceRequestRetired StorageMediaFileSetID OwnerID PrintJobID PrintQueueID ComponentWelderIDs
     ContactDisplayName ContactURI HangingProtocolCreator HangingProtocolUserGroupName BoardingPassID ItineraryID CarrierID
-    RouteSegmentID RouteSegmentStartLocationID RouteSegmentEndLocationID AssignedLocation
+    BreedRegistrationNumber RouteSegmentID RouteSegmentStartLocationID RouteSegmentEndLocationID AssignedLocation
     """.split()  # noqa: SIM905  # a list of words reads better as words
 )
 """Like AccessionNumber, RequestedProcedureID and the names and contacts of persons."""
@@ -30,8 +30,13 @@ _AUTHORITIES = frozenset({"LocalNamespaceEntityID", "UniversalEntityID"})
 """Who assigned an identifier: like InstitutionName, but one of the two is required where there is an assigner."""
 _REMARK = re.compile(r"Comments?(?![a-z])|Notes$")
 """Like ImageComments: what people type where nothing else fits."""
-TYPED = re.compile(r"^(?!Patient).*(?:Title|Description|ProtocolName|ImageName)$")
+TYPED = re.compile(r"^(?!Patient).*(?:Title|Description|ProtocolName|ImageName)(?:Trial)?$")
 """Short text that people type as they type SeriesDescription, but that researchers need more often: cleaned, under every option."""
+LABELS = re.compile(
+    r"(?:Label|LabelVector|Labels|Explanation|InstructionText|TreatmentProtocols|AdditionalPosition|ReferenceToRecordedSound|EventTimerNames)$"
+    r"|^(?:Beam|Block|Stage|View|DataSet|Template|ApplicationSetup|EnergyWindow)Name$|^DataSetSource$"
+)
+"""Short text that people type for things: dates, numbers and names with a title go, but a word that is not known is a name of the thing."""
 _NO_ADDRESS = frozenset({"CodingSchemeURL", "URNCodeValue"})
 
 

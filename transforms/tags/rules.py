@@ -223,6 +223,8 @@ class Rules:
             return _resolve(replace(step, rule="typed text not in the table"), "D")
         if step.vr in FREE_TEXT_VRS and self._is_typed(step, parent):
             return replace(step, action=Action.CLEAN, rule="free text not in the table", detector=beyond.DETECTOR)
+        if step.vr in FREE_TEXT_VRS and beyond.LABELS.search(step.keyword):
+            return replace(step, action=Action.CLEAN, rule="label not in the table", detector=beyond.DETECTOR, prose=False)
         return step
 
     def _is_typed(self, step: Step, parent: int) -> bool:

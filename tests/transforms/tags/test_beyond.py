@@ -87,11 +87,11 @@ def test_burned_in_annotation_holds_terms_only(run):
 
 @pytest.mark.parametrize("form", written("19740312"))
 def test_dates_of_the_header_go_from_texts_that_stay(run, form):
-    ds = new(PatientBirthDate="19740312", LUTExplanation=f"born {form}", ConvolutionKernel="B30f")
+    ds = new(PatientBirthDate="19740312", AlgorithmName=f"born {form}", ConvolutionKernel="B30f")
     result = run(ds)
     assert form not in str(result)
     assert result.ConvolutionKernel == "B30f"
-    assert form in str(run(ds, dates="keep").get("LUTExplanation"))
+    assert form in str(run(ds, dates="keep").get("AlgorithmName"))
 
 
 def test_each_of_several_numbers_is_compared(run):
@@ -104,3 +104,18 @@ def test_items_of_sequences_are_treated_alike(run):
     item = Dataset()
     item.ContactDisplayName, item.SpecificCharacterSet = "Smith", "SMITH JOHN"
     assert b"smith" not in encoded(run(new(ReferencedImageSequence=[item]))).lower()
+
+
+@pytest.mark.parametrize("keyword", ["RTImageLabel", "SegmentLabel", "BeamName", "WindowCenterWidthExplanation", "PatientSetupLabel"])
+def test_labels_without_a_row_lose_dates_numbers_and_titled_names(run, keyword):
+    """And keep words that no vocabulary has: they name a thing here."""
+    out = run(new(**{keyword: "PTVx 03.05.2021"}))
+    assert out[keyword].value == "PTVx [DATE_TIME]"
+    assert b"Obermeier" not in encoded(run(new(**{keyword: "Dr. Obermeier"})))
+    assert b"7719023" not in encoded(run(new(**{keyword: "x 7719023"})))
+
+
+def test_the_registration_of_an_animal_is_replaced(run):
+    item = Dataset()
+    item.BreedRegistrationNumber = "DE-276098106"
+    assert run(new(BreedRegistrationSequence=[item])).BreedRegistrationSequence[0].BreedRegistrationNumber == "ANONYMIZED"
