@@ -31,6 +31,15 @@ def fold(text: str) -> str:
     return "".join(char for char in decomposed if not unicodedata.combining(char)).replace("ø", "o").replace("ł", "l").replace("đ", "d")
 
 
+_SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae", "œ": "oe"})
+
+
+def spellings(word: str) -> tuple[str, ...]:
+    """Folded forms of ``word``: without its accents, and with two letters for an umlaut as where a keyboard has none."""
+    spelt = fold(unicodedata.normalize("NFC", word).lower().translate(_SPELT_OUT))
+    return (plain,) if (plain := fold(word)) == spelt else (plain, spelt)
+
+
 @lru_cache(maxsize=65536)
 def look(text: str) -> str:
     """Folded ``text`` with all characters that OCR confuses (0/O, 1/I/l, 5/S, 8/B, 6/G, 2/Z, rn/m, vv/w, cl/d) made one."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from transforms.text.collect import LISTS
-from transforms.text.fold import LETTER, alnum, fold, look
+from transforms.text.fold import LETTER, alnum, fold, look, spellings
 from transforms.text.vocabulary import Word, classify
 
 _LETTERS = re.compile(rf"{LETTER}+(?:['’]{LETTER}+)*")
@@ -136,8 +136,10 @@ class _Index:
             elif folded not in _PLACEHOLDERS:
                 self.words[folded] = "PERSON"
                 self.words.setdefault(folded.replace("'", ""), "PERSON")
+                self.words.update(dict.fromkeys(spellings(token), "PERSON"))
                 if len(folded) >= _MIN_VALUE and not classify(folded):
                     self.values.setdefault(token)
+                    self.values.update(dict.fromkeys(form for form in spellings(token) if form != token.lower() and not classify(form)))
         if len(tokens) < 2 or all(fold(token) in _PLACEHOLDERS for token in tokens):
             return
         family = "".join(fold(token)[0] for token in parts[0])

@@ -26,6 +26,7 @@ _SIDES = frozenset("lrLR")
 _ANATOMY = frozenset("AVNMLR")
 """Arteria, vena, nervus, musculus, left and right, abbreviated as forenames are: ``V. Cava``."""
 _GAP = re.compile(r"[\s.,^'’]{1,3}|-")
+_SIDE_BY_SIDE = frozenset([" ", ", ", ",", "^", "-", "."])
 _LABEL_GAP = re.compile(r"\s*[:=^#]\s*|\s+")
 _CREDENTIAL_GAP = re.compile(r",?\s+")
 _MIN_ALONE = 3
@@ -75,6 +76,7 @@ def find_names(
             token.kind = Word.SAFE | Word.SURNAME | Word.GIVEN
         else:
             _seed(token, known, caseless, is_known, unknown)
+    _weak(tokens, text, weak)
     _clear_eponyms(tokens)
     _cues(tokens, text, caseless)
     _credentials(tokens, text)
@@ -98,6 +100,15 @@ def _seed(token: _Token, known: Mapping[str, str], caseless: bool, is_known: Cal
         token.name = bool(token.known) or (
             unknown and capital and (len(token.text) >= _MIN_ALONE or UNSPACED.match(token.folded) is not None)
         )
+
+
+def _weak(tokens: list[_Token], text: str, weak: Container[str]) -> None:
+    """Two parts of one header's names side by side are a name, however they are written: ``ct li wu``."""
+    for left, right in pairwise(tokens):
+        parts = [token.folded in weak for token in (left, right)]
+        both = all(part or token.known for part, token in zip(parts, (left, right), strict=True))
+        if any(parts) and both and left.folded != right.folded and _gap(text, left, right) in _SIDE_BY_SIDE:
+            left.name = right.name = True
 
 
 def humps(text: str) -> list[str]:
