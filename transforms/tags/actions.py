@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from transforms.policy import TagsPolicy
-from transforms.tags.dates import cap_age, shift
+from transforms.tags.dates import cap_age, cap_double, cap_number, shift
 from transforms.tags.documents import empty_document
 from transforms.tags.identity import Identity
 from transforms.tags.private import PrivateRules
@@ -123,7 +123,11 @@ def _shift(instance: Instance, step: Step, element: Any, encodings: Sequence[str
     return None if new is None else encode(new, (), step.vr)
 
 
-def _age(_instance: Instance, _step: Step, element: Any, _encodings: Sequence[str]) -> bytes | None:
+def _age(_instance: Instance, step: Step, element: Any, _encodings: Sequence[str]) -> bytes | None:
+    if step.vr == "FD":
+        return cap_double(element.value, getattr(element, "is_little_endian", True))
+    if step.vr == "DS":
+        return encode(cap_number(text_of(element, DEFAULT_ENCODINGS, "DS")), (), "DS")
     text = text_of(element, DEFAULT_ENCODINGS, "AS")
     new = cap_age(text) if text else ""
     return None if new is None else encode(new, (), "AS")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterable
 from datetime import date, timedelta
 
 OLDEST_AGE = "090Y"
+_OLDEST = 90.0
 _DA = re.compile(r"(\d{4})(\.?)(\d{2})\2(\d{2})")
 _DT = re.compile(r"(\d{4})(?:(\d{2})(?:(\d{2})(\d{0,6}(?:\.\d{1,6})?))?)?([+-]\d{4})?")
 _TM = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?|\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?")
@@ -41,6 +43,26 @@ def cap_age(text: str) -> str | None:
     if not match:
         return None
     return OLDEST_AGE if match[2] == "Y" and int(match[1]) > 89 else f"{int(match[1]):03d}{match[2]}"
+
+
+def cap_number(text: str) -> str:
+    """Decimal strings that are ages in years, with those over 89 as 90; what is no number is nothing."""
+    return "\\".join(_cap_one(value) for value in text.split("\\"))
+
+
+def cap_double(value: object, little: bool) -> bytes | None:
+    """The same for encoded doubles; None when they are none."""
+    if not isinstance(value, bytes) or len(value) % 8:
+        return None
+    form = f"{'<' if little else '>'}{len(value) // 8}d"
+    return struct.pack(form, *(_OLDEST if age > 89 else age for age in struct.unpack(form, value)))
+
+
+def _cap_one(value: str) -> str:
+    try:
+        return str(int(_OLDEST)) if float(value) > 89 else value
+    except ValueError:
+        return ""
 
 
 def is_over_89(birth: str, days: Iterable[str]) -> bool:

@@ -12,7 +12,7 @@ from transforms.policy import TagAction, TagRule, TagsPolicy
 from transforms.tags import beyond
 from transforms.tags.iod import attribute_type, needs_references
 from transforms.tags.match import matches
-from transforms.tags.structured import VALUES
+from transforms.tags.structured import MEASURED, NUMBERS, VALUES
 from transforms.tags.table import CONFIDENTIALITY, by_tag, repeating
 from transforms.tags.values import BINARY_VRS, DATE_VRS, FREE_TEXT_VRS, NUMBER_STRINGS, TEXT_VRS
 
@@ -155,6 +155,8 @@ class Rules:
         above = None if parent == ROOT else _dictionary(parent)[1]
         kind = attribute_type(base.keyword, above, sop_class) if kind is None else kind
         decided = self._profile(replace(base, kind=kind), parent, sop_class)
+        if parent == MEASURED and tag in NUMBERS and decided.action is Action.KEEP and self._policy.profile != "keep-all":
+            decided = replace(decided, action=Action.AGE, rule="number of years")
         for number, rule in enumerate(self._policy.rules):
             if matches(rule.match, tag, keyword, vr):
                 decided = _site(decided, number, rule)

@@ -12,6 +12,11 @@ CONTENT_SEQUENCES = frozenset({0x0040A730, 0x00400555, 0x00400612})
 """Content, Acquisition Context and Specimen Preparation Step Content Item Sequence: their items are named by a concept."""
 VALUES = frozenset({"TextValue", "PersonName", "DateTime", "Date", "Time", "UID", "NumericValue", "ConceptCodeSequence"})
 """Attributes that hold the value of a content item."""
+MEASURED, NUMBERS = 0x0040A300, frozenset({0x0040A161, 0x0040A30A})
+"""Measured Value Sequence, and the numbers in it: Floating Point Value and Numeric Value."""
+_UNITS = 0x004008EA
+_YEARS = frozenset({"a", "a_j", "a_t", "a_g"})
+"""Years in UCUM."""
 _CONCEPT_NAME, _VALUE_TYPE, _CODE_VALUE, _SCHEME = 0x0040A043, 0x0040A040, 0x00080100, 0x00080102
 
 
@@ -33,6 +38,14 @@ def verdict(item: Dataset, options: Collection[str]) -> tuple[str, str]:
     if codes:
         return ("clean" if "C" in codes else "keep"), rule
     return ("remove" if row.profile == "X" else "dummy"), rule
+
+
+def in_years(item: Dataset) -> bool:
+    """Whether a measured value is a number of years: above 89 that is an age which tells too much (45 CFR 164.514(b)(2)(i)(C))."""
+    try:
+        return _UNITS in item and _text(item[_UNITS].value[0], _CODE_VALUE) in _YEARS
+    except Exception:  # broken units are none
+        return False
 
 
 def _row(item: Dataset) -> Row | None:

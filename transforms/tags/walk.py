@@ -19,7 +19,7 @@ from transforms.tags.coded import stays
 from transforms.tags.dates import is_valid, written
 from transforms.tags.private import creators
 from transforms.tags.rules import ROOT, SITE, Action, Mode, Step
-from transforms.tags.structured import CONTENT_SEQUENCES, verdict
+from transforms.tags.structured import CONTENT_SEQUENCES, in_years, verdict
 from transforms.tags.values import (
     DATE_VRS,
     DEFAULT_ENCODINGS,
@@ -108,8 +108,11 @@ class Walk:
         """An element that does not simply stay."""
         if step.vr == "SQ" or element.VR == "SQ":
             self._sequence(ds, tag, element, step, place, encodings, depth)
-        elif step.action is Action.KEEP:
-            self._keep_mislabelled(ds, tag, element, step, place, encodings)
+        elif step.action is Action.KEEP or (step.action is Action.AGE and step.vr != "AS" and not in_years(ds)):
+            if element.VR not in step.accepted:
+                self._keep_mislabelled(ds, tag, element, step, place, encodings)
+            elif not self._is_fine(ds, element, step, place, encodings):
+                self._change(ds, tag, element, step, step.fallback, place, encodings)
         elif step.action is Action.CLEAN and step.detector != SITE and element.VR in step.accepted and stays(ds, tag.real):
             self._is_fine(ds, element, step, place, encodings)
         else:

@@ -183,3 +183,15 @@ def test_utf_8_keeps_other_text(run):
     out = run(ds, charset="utf-8")
     assert out.SpecificCharacterSet == "ISO_IR 192"
     assert out.ConvolutionKernel == "标准"
+
+
+@pytest.mark.parametrize("policy", [{"clean_structured_content": True, "retain_patient_characteristics": True}, {"profile": "scan"}])
+@pytest.mark.parametrize(("value", "unit", "expected"), [("93", "a", 90), ("63.5", "a", 63.5), ("93", "mm", 93), ("120", "kg", 120)])
+def test_ages_over_89_in_reports(run, policy, value, unit, expected):
+    """What PatientAge may not say, a report must not either."""
+    measured = Dataset()
+    measured.NumericValue, measured.FloatingPointValue = value, float(value)
+    measured.MeasurementUnitsCodeSequence = code(unit, "UCUM")
+    ds = new(ContentSequence=Sequence([content("NUM", "121033", MeasuredValueSequence=Sequence([measured]))]), ValueType="CONTAINER")
+    found = run(ds, **policy).ContentSequence[0].MeasuredValueSequence[0]
+    assert (found.NumericValue, found.FloatingPointValue) == (expected, expected)
