@@ -26,6 +26,9 @@ _SIDES = frozenset("lrLR")
 _ANATOMY = frozenset("AVNMLR")
 """Arteria, vena, nervus, musculus, left and right, abbreviated as forenames are: ``V. Cava``."""
 _GAP = re.compile(r"[\s.,^'’]{1,3}|-")
+_SCALES = frozenset("grade score scale index ratio stage class classification category type".split())  # noqa: SIM905
+_GRADE = re.compile(r"\s?[:=]?\s?(?:\d(?:[.,]\d{1,2})?|[IVX]{1,4})[a-fA-F]?(?![\w/-]|[.,]\d)")
+"""What stands behind the name of a scale; two digits may be an age."""
 _SIDE_BY_SIDE = frozenset([" ", ", ", ",", "^", "-", "."])
 _LABEL_GAP = re.compile(r"\s*[:=^#]\s*|\s+")
 _CREDENTIAL_GAP = re.compile(r",?\s+")
@@ -77,7 +80,7 @@ def find_names(
         else:
             _seed(token, known, caseless, is_known, unknown)
     _weak(tokens, text, weak)
-    _clear_eponyms(tokens)
+    _clear_eponyms(tokens, text)
     _cues(tokens, text, caseless)
     _credentials(tokens, text)
     _initials(tokens, text, frozenset() if strict else _ANATOMY)
@@ -125,14 +128,15 @@ def _gap(text: str, left: _Token, right: _Token) -> str:
     return text[left.end : right.start]
 
 
-def _clear_eponyms(tokens: list[_Token]) -> None:
-    """``Circle of Willis`` and ``Crohn's disease`` name no person of this file, unless its header does."""
+def _clear_eponyms(tokens: list[_Token], text: str) -> None:
+    """``Circle of Willis``, ``Crohn's disease`` and ``Fazekas 2`` name no person of this file, unless its header does."""
     safe_beside = eponyms()
     for index, token in enumerate(tokens):
         if token.name and not token.known:
             plain = token.folded.removesuffix("'s")
             beside = safe_beside.get(plain) or safe_beside.get(plain.removesuffix("s"))
-            if beside and any(near.folded in beside for near in tokens[max(0, index - 5) : index + 6]):
+            scale = beside and not _SCALES.isdisjoint(beside) and _GRADE.match(text, token.end)
+            if beside and (scale or any(near.folded in beside for near in tokens[max(0, index - 5) : index + 6])):
                 token.name, token.kind = False, Word.SAFE
 
 

@@ -27,12 +27,14 @@ class Word(IntFlag):
 _FLAGS = {"p": Word.PROTOCOL, "s": Word.SURNAME, "g": Word.GIVEN}
 _MEDICAL_ENDING = re.compile(
     r".{3,}(?:gra(?:ph|f)(?:y|ies|ic|ie|ia|ias|isch|ien|iques?|icos?|icas?|e)|(?:phas|has)ic|gram(?:s|m|ma|me)?|scop(?:y|"
-    r"ic|ie|ia)|itis|ectom(?:y|ie|ia)|ostom(?:y|ie|ia)|"
+    r"ic|ie|ia)|itis|e[ck]tom(?:y|ie|ia)|ostom(?:y|ie|ia)|"
     r"otom(?:y|ie|ia)|plast(?:y|ie|ia|ik)"
     r"|opath(?:y|ie|ia)|algi[ae]|aemi[ae]|emia|uria|osis|iasis|megal(?:y|ie|ia)|plasi[ae]|trophy|trophie|centesis|desis|"
     r"lysis|pexy|rrhag\w+|stenos(?:is|e)"
-    r"|oedema|carcinoma|sarcoma|adenoma|fibroma|angioma|blastoma|lymphoma|vascular|muscular|osseous|ventricular|articular|capsular"
-    r"|ectasi[ae]|phobi[ae]|phasia|plegi[ae]|ptysis|thorax|peritoneum|ization|isation|ierung|ierungen|ungen|heiten|fraktur|gelenk|knochen|"
+    r"|(?:[ck]ar[cz]in|aden|sar[ck]|fibr|angi|blast|lymph|lip|my|neur|[cz]yt|mening|gli|papill|terat|h(?:a|ae|e)mat|schwann|thym|semin|melan"
+    r"|chondr|oste)om(?:a|as|ata|e|es|en|s)?|(?:thromb|skler|chondr|spondyl|arthr|fibr|ne[ck]r|sten|kyph|lord|skoli|metast)osen?|itae?t(?:en)?"
+    r"|oedema|vascular|muscular|osseous|ventricular|articular|capsular"
+    r"|e[ck]tasi[ae]|phobi[ae]|phasia|plegi[ae]|ptysis|thorax|peritoneum|ization|isation|ierung|ierungen|ungen|heiten|fraktur|gelenk|knochen|"
     r"arterie|venen|schmerz|erkrankung|untersuchung)"
 )
 _PREFIX = re.compile(

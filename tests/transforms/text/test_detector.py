@@ -82,6 +82,10 @@ def test_clean_removes_the_span_and_keeps_the_rest(remover: PiiDetector, known: 
         "CT liver Iopamidol, Gadobutrol 7.5 ml, Buscopan",
         "PET Flortaucipir, 123I-MIBG, DCFPyL",
         "IPMN, PDAC, pheochromocytoma, schwannoma, SBO",
+        "Fazekas 2, Deauville: 3, Kellgren-Lawrence 2, Evans index 0.34",
+        "Insall-Salvati 1.3, Virchow-Robin spaces, per Fleischner Society",
+        "Leber Hämangiom, Z.n. Cholezystektomie, Osteochondrose, Malignität",
+        "FOLFOX, nodule RUL, RECIST",
         "NODDI DKI fieldmap SBRef, VMI 70 keV VNC Zeff",
         "Proton Density, PI-RADS 4, BMI 27.4, GLCM, 10 o'clock",
         "EFW by BPD, HC (Hadlock)",
@@ -126,6 +130,8 @@ def test_innocent_text_comes_back_unchanged(detector: PiiDetector, text: str) ->
         ("ref Dr. S Head", "ref Dr. S [PERSON]"),
         ("Mr. Foot called", "Mr. [PERSON] called"),
         ("CT Xia", "CT [PERSON]"),
+        ("Gleason 67 F", "[PERSON] 67 F"),
+        ("Dr. Fisher 3", "Dr. [PERSON] 3"),
     ],
 )
 def test_what_no_header_knows_is_found_by_pattern_and_vocabulary(detector: PiiDetector, text: str, marked: str) -> None:
