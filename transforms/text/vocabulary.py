@@ -75,8 +75,8 @@ _ENDINGS = (
 )
 UNSPACED = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 """Han, kana and Hangul: written without spaces and without case."""
-_ROMAN = re.compile(r"(?!XI[A-F])(?=.{3})X{0,2}(?:IX|IV|V?I{0,3})[A-Fa-f]?|(?=.{3})x{0,2}(?:ix|iv|v?i{2,3})")
-"""Roman numerals of three signs or more, with the letter of a stage or class: ``segment VII``, ``stage IIIb``. ``Xia`` is a family name."""
+_ROMAN = re.compile(r"(?=.{3})(?:X{0,2}(?:IX|IV|V?I{0,3})|(?:I{1,3}|IV)[A-Fa-f]|x{0,2}(?:ix|iv|v?i{2,3}))")
+"""Roman numerals of three signs or more, up to four with the letter of a stage or class: ``segment VII``, ``stage IIIb``."""
 _LONGEST_CUT = 18
 _MIN_MEDICAL = 8
 _MIN_STEM = 5
