@@ -19,7 +19,7 @@ _CUES = {
 }
 _TITLES, _UPPER_TITLES, _LABELS = _CUES["titles"], _CUES["upper_titles"], _CUES["labels"]
 _PREPOSITIONS, _PARTICLES, _LEADING_PARTICLES = _CUES["prepositions"], _CUES["particles"], _CUES["leading_particles"]
-_CREDENTIALS = _CUES["credentials"]
+_CREDENTIALS, _SPOKEN, _WITH = _CUES["credentials"], _CUES["spoken"], _CUES["with"]
 _ENGLISH_TITLES = frozenset(["Mr", "Mrs", "Ms"])
 """With a full stop they are titles whatever follows: ``Mr. Foot``."""
 _SIDES = frozenset("lrLR")
@@ -166,6 +166,8 @@ def _cues(tokens: list[_Token], text: str, caseless: bool) -> None:
             following.name |= other or (possible and (capital or not following.kind))
         elif _LABEL_GAP.fullmatch(gap) and token.folded in _LABELS:
             following.name |= possible
+        elif gap.isspace() and not (capital or following.kind) and _is_spoken(tokens, index):
+            following.name = len(following.text) >= _MIN_ALONE
         elif gap.isspace() and capital and token.folded in _PREPOSITIONS:
             after = tokens[index + 2] if index + 2 < len(tokens) else None
             last = after is None or not _gap(text, following, after).isspace()
@@ -175,6 +177,14 @@ def _cues(tokens: list[_Token], text: str, caseless: bool) -> None:
         else:
             continue
         _extend(tokens, text, index + 1)
+
+
+def _is_spoken(tokens: list[_Token], index: int) -> bool:
+    """``read by``, ``discussed with``: whoever follows is a person, in lower case, too."""
+    if not index or tokens[index - 1].folded not in _SPOKEN:
+        return False
+    told = tokens[index - 1].folded in ("discussed", "reviewed", "besprochen")
+    return tokens[index].folded in _PREPOSITIONS or (told and tokens[index].folded in _WITH)
 
 
 def _credentials(tokens: list[_Token], text: str) -> None:

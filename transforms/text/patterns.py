@@ -109,13 +109,16 @@ def _street(value: str) -> bool:
 
 _MIN_UID = 14
 _MIN_IP6 = 8
-_STREET = r"(?:street|str|st(?!\.?\s+[^\W\d_])|avenue|ave|road|rd|boulevard|blvd|highway|hwy|parkway|pkwy|terrace)"
+_STREET = r"(?:street|str|st(?!\.?\s+(?!(?:apt|suite|unit)\b)[^\W\d_])|avenue|ave|road|rd|boulevard|blvd|highway|hwy|parkway|pkwy|terrace)"
 _PLACE = r"(?:drive|dr|lane|ln|court|ct|place|pl|way|square|sq|circle|close|crescent)"
 _ID_LABEL = (
     r"(?:\b(?:mrn|mrno|med(?:ical)?\.?\s*rec(?:ord)?|pid|pat(?:ient)?[ ._-]*(?:id|no|nr|nummer|number|#)"
     r"|acc(?:ession)?[ ._-]*(?:no|nr"
     r"|number|num|#)?|case|chart|visit(?=\W{0,4}\w{0,6}\d{3})|order|ssn|svnr|nhs|fall[ ._-]*nr|ipp"
     r"|nip|nhc|dni|nie|dossier|historia|n[°º]|exam[ ._-]*(?:no|nr|id|#)"
+    r"|uhid|umrn|csn|empi|enc(?:ounter)?|episode|folder|aufnahme[ ._-]*(?:nr|nummer)"
+    r"|(?:reg(?:istration)?|ref(?:erence)?|op|ip|cr|uh|mr)[ ._-]*"
+    r"(?:no|nr|#)|ref(?=\s?[:=])|(?:patient|pat|pt)(?=\W{0,3}(?!(?:19|20)\d\d\b)\d{4})"
     r"|study[ ._-]*(?:id|no|nr|#)|id|hosp(?:ital)?[ ._-]*(?:no|nr|#))\b)"
 )
 
@@ -155,6 +158,13 @@ PATTERNS: tuple[Pattern, ...] = (
     _rule("uid", "ID", 0.9, r"(?<![\w.])(?:1\.[0-3]\.\d{1,3}|2\.16\.\d{1,3}|2\.25)(?:\.\d{1,39}){1,30}(?![\w.]?\d)", _uid, needs="."),
     _rule("account", "PERSON", 0.8, r"\b(?:users|home|profiles)[\\/]+(?P<v>[^\\/\s:;,\"']+)", needs=""),
     _rule("ssn", "US_SSN", 0.9, r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
+    _rule(  # of Chile and Brazil, Belgium, France, Switzerland
+        "national-id",
+        "ID",
+        0.9,
+        r"(?<![\d.,-])(?:\d{1,2}\.\d{3}\.\d{3}-[\dkx]|\d\d\.\d\d\.\d\d-\d{3}\.\d\d|[12]\s\d\d\s(?:0[1-9]|1[0-2])\s\d[\dab]\s\d{3}\s\d{3}(?:\s\d\d)?"
+        r"|756\.\d{4}\.\d{4}\.\d\d)(?![\w-]|[.,]\d)",
+    ),
     _rule(
         "phone",
         "PHONE_NUMBER",
