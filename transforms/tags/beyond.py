@@ -30,7 +30,7 @@ _AUTHORITIES = frozenset({"LocalNamespaceEntityID", "UniversalEntityID"})
 """Who assigned an identifier: like InstitutionName, but one of the two is required where there is an assigner."""
 _REMARK = re.compile(r"Comments?(?![a-z])|Notes$")
 """Like ImageComments: what people type where nothing else fits."""
-TYPED = re.compile(r"^(?!Patient).*(?:Title|Description|ProtocolName|ImageName)(?:Trial)?$")
+TYPED = re.compile(r"^(?!Patient).*(?:Title|Description|ProtocolName|ImageName|DeidentificationMethod)(?:Trial)?$")
 """Short text that people type as they type SeriesDescription, but that researchers need more often: cleaned, under every option."""
 LABELS = re.compile(
     r"(?:Label|LabelVector|Labels|Explanation|InstructionText|TreatmentProtocols|AdditionalPosition|ReferenceToRecordedSound|EventTimerNames)$"

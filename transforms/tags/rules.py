@@ -174,8 +174,8 @@ class Rules:
             return self._uid(step, "keep-all") if step.vr == "UI" else replace(step, rule="keep-all", detector="profile")
         if step.tag in (_PATIENT_ID, _PATIENT_NAME):
             return replace(step, action=Action.PSEUDONYM, rule="keyed pseudonym")
-        if step.tag in CLAIMS or step.tag == _BURNED_IN:
-            return step
+        if parent == ROOT and (step.tag in CLAIMS or step.tag == _BURNED_IN):
+            return step  # written anew; in items they are others' words
         if profile == "keep-list" and parent == ROOT:
             if step.tag not in _DECODING:
                 return replace(step, action=Action.REMOVE, rule="not in the keep list", detector="profile")
