@@ -283,6 +283,7 @@ class Walk:
         texts = [text_of(entry.element, entry.encodings, entry.step.vr) for entry in self._texts]
         haystack = "\n".join(texts).casefold()
         hits = [needle for needle in needles if needle in haystack]
+        numbers = {needle.lstrip("0") for needle in hits}
         for entry, text in zip(self._texts, texts, strict=True):
             folded = text.casefold() if hits else ""
             tag = entry.element.tag
@@ -290,9 +291,9 @@ class Walk:
                 if tag in entry.dataset._dict and any(needle in folded for needle in hits):
                     self._remove(entry.dataset._dict, tag, entry.place, replace(entry.step, rule="identifier of the header"))
             elif entry.step.vr in NUMBER_STRINGS:
-                if any(value.strip(" \0") in hits for value in folded.split("\\")):
+                if any(value.strip(" \0").lstrip("0") in numbers for value in folded.split("\\")):
                     self._again(entry, entry.step.fallback)
-            elif any(_counts(needle, folded, text, entry.step.vr) for needle in hits) or _is_overlong(text, entry.step.vr):
+            elif any(_counts(needle, folded, text, entry.step) for needle in hits) or _is_overlong(text, entry.step.vr):
                 self._again(entry, Action.CLEAN)
 
     def _identifiers(self) -> list[str]:
@@ -310,6 +311,8 @@ class Walk:
         self._change(entry.dataset, entry.element.tag, entry.element, step, action, entry.place, entry.encodings)
 
 
+_COINED = frozenset({"ContentLabel", "GraphicLayer"})
+"""Code strings without defined terms: people coin them."""
 _CODE = re.compile(r"[A-Z0-9_ \\]*")
 _UNCHECKED = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"}) | frozenset(
     {"OB or OW", "US or SS", "US or OW", "US or SS or OW"}
@@ -329,9 +332,10 @@ def _root_finding(step: Step, action: str, tag: int) -> Finding:
     return Finding(action, _name(step, tag), vr=step.vr, detector=step.detector, rule=step.rule)
 
 
-def _counts(needle: str, folded: str, text: str, vr: str) -> bool:
+def _counts(needle: str, folded: str, text: str, step: Step) -> bool:
     """Whether an identifier in a text is one there. In a code string a word without digits is a term of the standard (HEAD, LONG)."""
-    return needle in folded and (vr != "CS" or not needle.isalpha() or not _CODE.fullmatch(text))
+    terms = step.vr == "CS" and step.keyword not in _COINED
+    return needle in folded and not (terms and needle.isalpha() and _CODE.fullmatch(text))
 
 
 def _is_overlong(text: str, vr: str) -> bool:

@@ -119,3 +119,26 @@ def test_the_registration_of_an_animal_is_replaced(run):
     item = Dataset()
     item.BreedRegistrationNumber = "DE-276098106"
     assert run(new(BreedRegistrationSequence=[item])).BreedRegistrationSequence[0].BreedRegistrationNumber == "ANONYMIZED"
+
+
+def test_claims_in_items_are_text_of_others(run):
+    item = Dataset()
+    item.DeidentificationMethod = "by Dr. Obermeier"
+    assert b"Obermeier" not in encoded(run(new(ReferencedSeriesSequence=[item])))
+
+
+def test_a_number_is_compared_without_leading_zeros(run):
+    ds = new(PatientID="MRN-778812")
+    ds._dict[Tag(0x00200012)] = raw(0x00200012, "IS", b"0778812 ", None)
+    assert b"778812" not in encoded(run(ds))
+
+
+@pytest.mark.parametrize("policy", [{}, {"clean_graphics": True}, {"profile": "scan"}])
+def test_coined_code_strings_are_no_terms(run, policy):
+    """Quarantining the instance for the name in them would lose it."""
+    annotation = Dataset()
+    annotation.GraphicLayer = "LAYER OBERMEIER"
+    ds = new(PatientName="Obermeier^T", ContentLabel="OBERMEIER", GraphicAnnotationSequence=[annotation], BodyPartExamined="HEAD")
+    out = run(ds, **policy)
+    assert b"OBERMEIER" not in encoded(out)
+    assert out.BodyPartExamined == "HEAD"
