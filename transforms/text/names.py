@@ -167,7 +167,7 @@ def _cues(tokens: list[_Token], text: str, caseless: bool) -> None:
         elif _LABEL_GAP.fullmatch(gap) and token.folded in _LABELS:
             following.name |= possible
         elif gap.isspace() and not (capital or following.kind) and _is_spoken(tokens, index):
-            following.name = len(following.text) >= _MIN_ALONE
+            following.name |= len(following.text) >= _MIN_ALONE
         elif gap.isspace() and capital and token.folded in _PREPOSITIONS:
             after = tokens[index + 2] if index + 2 < len(tokens) else None
             last = after is None or not _gap(text, following, after).isspace()

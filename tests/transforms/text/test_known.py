@@ -122,6 +122,13 @@ def test_a_name_is_known_without_its_umlauts(detector: PiiDetector, text: str) -
     assert {"ozturk", "oeztuerk", "Öztürk"} <= set(known.values)
 
 
+@pytest.mark.parametrize("text", ["ct read by wu", "ct discussed with wu"])
+def test_a_short_name_stays_one_behind_a_cue(detector: PiiDetector, text: str) -> None:
+    dataset = Dataset()
+    dataset.PatientName = "Li^Wu"
+    assert "wu" not in detector.clean(text, detector.known([dataset]))[0]
+
+
 @pytest.mark.parametrize("text", ["ct li wu", "ct wu, li", "CT LI WU", "ct li-wu", "ct wu^li"])
 def test_two_short_parts_of_a_name_are_one(detector: PiiDetector, text: str) -> None:
     dataset = Dataset()
