@@ -172,7 +172,7 @@ class Walk:
             return is_valid(vr, text_of(element, DEFAULT_ENCODINGS, vr))
         if vr == "UI":
             return all(not uid or UID.fullmatch(uid) for uid in text_of(element, DEFAULT_ENCODINGS, "UI").split("\\"))
-        return element.VR not in ("UN", "OB") or "OB" in vr or _PRINTABLE.fullmatch(value) is None
+        return element.VR not in ("UN", "OB", None) or "OB" in vr or _PRINTABLE.fullmatch(value) is None
 
     def _keep_mislabelled(self, ds: Dataset, tag: BaseTag, element: Any, step: Step, place: Place, encodings: Sequence[str]) -> None:
         """An element whose VR in the file is not that of the dictionary: it stays only if its value can be judged by the dictionary's."""
