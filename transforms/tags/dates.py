@@ -9,10 +9,12 @@ from datetime import date, timedelta
 
 OLDEST_AGE = "090Y"
 _OLDEST = 90.0
-_DA = re.compile(r"(\d{4})(\.?)(\d{2})\2(\d{2})")
-_DT = re.compile(r"(\d{4})(?:(\d{2})(?:(\d{2})(\d{0,6}(?:\.\d{1,6})?))?)?([+-]\d{4})?")
-_TM = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?|\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?")
-_AS = re.compile(r"(\d{1,3})([DWMY])")
+_DA = re.compile(r"(\d{4})([.-]?)(\d{2})\2(\d{2})")
+"""With the full stops of ACR-NEMA, and with hyphens, as some write it."""
+_DT = re.compile(r"(\d{4})(?:(\d{2})(?:(\d{2})(\d{0,6}(?:\.\d{1,9})?))?)?([+-]\d{4})?")
+"""Of the fraction of a second, nanoseconds are taken, too: the standard ends at six digits, some devices do not."""
+_TM = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,9})?)?)?|\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?")
+_AS = re.compile(r"(\d{1,3}) ?([DWMY])", re.IGNORECASE)
 
 
 def shift(vr: str, text: str, days: int) -> str | None:
@@ -42,7 +44,8 @@ def cap_age(text: str) -> str | None:
     match = _AS.fullmatch(text.strip(" \0"))
     if not match:
         return None
-    return OLDEST_AGE if match[2] == "Y" and int(match[1]) > 89 else f"{int(match[1]):03d}{match[2]}"
+    unit = match[2].upper()
+    return OLDEST_AGE if unit == "Y" and int(match[1]) > 89 else f"{int(match[1]):03d}{unit}"
 
 
 def cap_number(text: str) -> str:

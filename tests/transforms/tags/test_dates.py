@@ -49,7 +49,11 @@ def test_a_shift_is_never_zero(patient, maximum):
         ("DA", "20200301", "20200229"),
         ("DA", "2020.03.01", "2020.02.29"),
         ("DA", "20200301\\20200302", "20200229\\20200301"),
+        ("DA", "2020-03-01", "2020-02-29"),
+        ("DA", "2020-03.01", None),
         ("DA", "20200230", None),
+        ("TM", "094836.214743984", "094836.214743984"),
+        ("DT", "20200301094836.214743984", "20200229094836.214743984"),
         ("DA", "about 1974", None),
         ("DA", "00010101", None),
         ("DT", "202003", "202003"),
@@ -63,7 +67,9 @@ def test_forms(vr, value, expected):
     assert shift(vr, value, 1) == expected
 
 
-@pytest.mark.parametrize(("age", "expected"), [("089Y", "089Y"), ("090Y", "090Y"), ("104Y", "090Y"), ("011M", "011M"), ("old", None)])
+@pytest.mark.parametrize(
+    ("age", "expected"), [("089Y", "089Y"), ("090Y", "090Y"), ("104Y", "090Y"), ("011M", "011M"), ("45 y", "045Y"), ("old", None)]
+)
 def test_ages_over_89(age, expected):
     assert cap_age(age) == expected
 
