@@ -7,8 +7,8 @@ from functools import lru_cache
 from transforms.tags.table import read
 
 _EDITION = "highdicom_0.28.2"
-_CODED_ENTRY = {"CodeValue": "1C", "CodingSchemeDesignator": "1C", "LongCodeValue": "1C", "URNCodeValue": "1C", "CodeMeaning": "1"}
-"""Of the items of every code sequence (PS3.3 table 8.8-1), those of the modules that are not listed too."""
+_MACROS = dict.fromkeys(("CodeValue", "CodingSchemeDesignator", "LongCodeValue", "URNCodeValue", "TextValue"), "1C") | {"CodeMeaning": "1"}
+"""Of every coded entry (PS3.3 table 8.8-1) and content item (tables 10-2, C.17-5), also of those that the table of types does not list."""
 _STRICTNESS = {"": 0, "3": 0, "2C": 1, "2": 2, "1C": 3, "1": 4}
 
 
@@ -34,7 +34,7 @@ def attribute_type(keyword: str, parent: str | None, sop_class: str) -> str:
         ``1``, ``1C``, ``2``, ``2C``; ``3`` when it is optional or no part of the IOD; '' when nobody knows.
     """
     if parent is not None:
-        return _nested().get((parent, keyword)) or _CODED_ENTRY.get(keyword, "3") if parent else ""
+        return _nested().get((parent, keyword)) or _MACROS.get(keyword, "3") if parent else ""
     if sop_class not in _classes():
         return ""
     return _root(sop_class).get(keyword, "3")

@@ -20,6 +20,9 @@ from pydicom.uid import (
 
 from tests.transforms.tags.conftest import new
 from transforms.errors import Code, DeidError
+from transforms.policy import TagsPolicy, TextPolicy
+from transforms.tags.engine import TagDeidentifier
+from transforms.text.detector import PiiDetector
 
 
 def code(value: str, scheme: str = "DCM", meaning: str = "a meaning") -> Sequence:
@@ -195,3 +198,14 @@ def test_ages_over_89_in_reports(run, policy, value, unit, expected):
     ds = new(ContentSequence=Sequence([content("NUM", "121033", MeasuredValueSequence=Sequence([measured]))]), ValueType="CONTAINER")
     found = run(ds, **policy).ContentSequence[0].MeasuredValueSequence[0]
     assert (found.NumericValue, found.FloatingPointValue) == (expected, expected)
+
+
+@pytest.mark.parametrize("policy", [{"clean_structured_content": True}, {"profile": "scan"}])
+def test_an_item_of_text_keeps_a_text(identity, policy):
+    """Text Value is required there (PS3.3 C.17.3): where all of it goes, a dummy stands for it."""
+    tags = TagDeidentifier(TagsPolicy(**policy), identity, remover := PiiDetector(TextPolicy(marker="remove")))
+    inner = content("CONTAINER", "121071")
+    inner.ContentSequence = Sequence([content("TEXT", "121071", TextValue="Zehgeer")])
+    ds = new(ContentSequence=Sequence([inner]), ValueType="CONTAINER")
+    tags.apply(ds, remover.known([ds]), pixels=None)
+    assert ds.ContentSequence[0].ContentSequence[0].TextValue == "ANONYMIZED"
