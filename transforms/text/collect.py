@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -11,6 +12,7 @@ import pydicom
 from pydicom import charset
 from pydicom.datadict import DicomDictionary
 
+from transforms.text.vocabulary import Word, classify
 from transforms.types import Dataset
 
 _KIND_OF_VR = {"PN": "PERSON", "DA": "DATE", "DT": "DATE", "SQ": "SQ"}
@@ -22,6 +24,9 @@ _PER_FRAME = 0x52009230
 _PER_FRAME_ITEMS = 8
 """Functional groups repeat what they say for every frame: the first items are enough."""
 _MAX_DEPTH = 16
+_CODED = {0x00401101: "PERSON", 0x00080082: "LOCATION"}
+"""Person Identification and Institution Code Sequence: the meaning of such a code is who it is."""
+_CODE_MEANING = 0x00080104
 
 
 @lru_cache(maxsize=1)
@@ -39,12 +44,13 @@ def collect(datasets: Sequence[Dataset]) -> tuple[tuple[str, str], ...]:
     """Distinct (kind, text) of all identifying elements at any depth, in order. An element that cannot be parsed is taken as raw text."""
     found: dict[tuple[str, str], None] = {}
     for dataset in datasets:
-        for item in _walk(dataset, ["iso8859"], 0):
+        for item in _walk(dataset, ["iso8859"], 0, ""):
             found.setdefault(item)
     return tuple(found)
 
 
-def _walk(dataset: Dataset, encodings: list[str], depth: int) -> Iterator[tuple[str, str]]:
+def _walk(dataset: Dataset, encodings: list[str], depth: int, meaning: str) -> Iterator[tuple[str, str]]:
+    """Identifying elements of a data set; ``meaning`` is the kind of its Code Meaning, where it is a code for somebody."""
     kinds = _kinds()
     encodings = _encodings(dataset, encodings)
     for tag in dataset.keys():  # noqa: SIM118  # iterating a Dataset converts its elements
@@ -53,17 +59,23 @@ def _walk(dataset: Dataset, encodings: list[str], depth: int) -> Iterator[tuple[
             vr = element.VR
         except Exception:  # noqa: S112  # whatever is wrong with one element must not hide the others
             continue
-        kind = kinds.get(int(tag)) or _KIND_OF_VR.get(vr or "")
+        coded = meaning if int(tag) == _CODE_MEANING else ""
+        kind = kinds.get(int(tag)) or _KIND_OF_VR.get(vr or "") or coded or None
         if kind is None:
             continue
         if kind == "SQ":
             if depth < _MAX_DEPTH:
                 for item in _items(dataset, tag):
-                    yield from _walk(item, encodings, depth + 1)
+                    yield from _walk(item, encodings, depth + 1, _CODED.get(int(tag), ""))
             continue
         for text in _texts(element.value, encodings):
-            if text := text.strip(" \0\r\n\t"):
+            if (text := text.strip(" \0\r\n\t")) and (coded != "PERSON" or _is_name(text)):
                 yield kind, text
+
+
+def _is_name(text: str) -> bool:
+    """Whether each word can be a part of a name: a code may also mean what somebody is, such as a radiologist."""
+    return all(not (kind := classify(word)) or kind & (Word.SURNAME | Word.GIVEN) for word in re.findall(r"[^\W\d_]{2,}", text))
 
 
 def _encodings(dataset: Dataset, inherited: list[str]) -> list[str]:

@@ -134,3 +134,21 @@ def test_two_short_parts_of_a_name_are_one(detector: PiiDetector, text: str) -> 
     dataset = Dataset()
     dataset.PatientName = "Li^Wu"
     assert detector.clean(text, detector.known([dataset]))[0].lower() == "ct [person]"
+
+
+def test_codes_for_persons_and_institutions_are_known_by_their_meaning(detector: PiiDetector) -> None:
+    def code(meaning: str) -> Dataset:
+        item = Dataset()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "4711", "99X", meaning
+        return item
+
+    dataset, reader, role = Dataset(), Dataset(), Dataset()
+    reader.PersonIdentificationCodeSequence = [code("Okonkwo, Anne")]
+    role.PersonIdentificationCodeSequence = [code("Radiologist")]
+    dataset.ReferringPhysicianIdentificationSequence = [reader, role]
+    dataset.InstitutionCodeSequence = [code("Zarveldorf Klinik")]
+    dataset.ViewCodeSequence = [code("Cranio-caudal")]
+    known = detector.known([dataset])
+    assert detector.clean("Box of Okonkwo in Zarveldorf", known, vr="CS")[0] == "Box of [PERSON] in [LOCATION]"
+    assert detector.clean("radiologist, cranio-caudal", known)[1] == ()
+    assert "Okonkwo" in known.values
