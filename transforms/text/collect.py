@@ -59,10 +59,11 @@ def _walk(dataset: Dataset, encodings: list[str], depth: int, meaning: str) -> I
             vr = element.VR
         except Exception:  # noqa: S112  # whatever is wrong with one element must not hide the others
             continue
-        coded = meaning if int(tag) == _CODE_MEANING else ""
-        kind = kinds.get(int(tag)) or _KIND_OF_VR.get(vr or "") or coded or None
+        kind, coded = kinds.get(int(tag)) or _KIND_OF_VR.get(vr or ""), ""
         if kind is None:
-            continue
+            if not meaning or int(tag) != _CODE_MEANING:
+                continue
+            kind = coded = meaning
         if kind == "SQ":
             if depth < _MAX_DEPTH:
                 for item in _items(dataset, tag):
