@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
+
 from pipeline import audit
 from pipeline.ledger import BATCH, Ledger, ordered
 from pipeline.storage import Store, join
@@ -15,6 +17,8 @@ from transforms.types import Header
 RUN_ID = "%Y%m%dT%H%M%S.%fZ"
 """A run is named by its start in UTC; names sort by time."""
 MAX_RUN_JSON_BYTES = 16 * 1024**2
+_NAME_PARTS = 4
+"""Of the name of a saved file below ``instances/``: patient, study, series, instance."""
 
 
 def load_run(store: Store, output: str) -> dict[str, Any] | None:
@@ -103,21 +107,24 @@ def finished(store: Store, output: str, ledger: Ledger) -> Iterator[Header]:
 def superseded_urls(store: Store, output: str, ledger: Ledger) -> Iterator[str]:
     """URIs of saved files whose input a later run did again, with another end or under another name. Known until the audit is compacted.
 
+    An output may have been moved or copied since: what its rows say of folders above ``instances/`` may be another output.
+
     Args:
         store: where the output is.
         output: of the run.
         ledger: with the crosswalk of all runs.
     """
-    ledger.connection.execute("create or replace table names (number bigint, url_deid varchar)")
+    ledger.connection.execute("create or replace table names (number bigint, name varchar)")
     number = 0
     for _, batches in audit.scan(store, ordered(audit.files(store, output, "restricted/crosswalk")), ["url_deid"], BATCH):
         for batch in batches:
-            ledger.insert("names", range(number, number + batch.num_rows), batch["url_deid"])
+            names = ["/".join(url.split("/")[-_NAME_PARTS:]) if url else None for url in batch["url_deid"].to_pylist()]
+            ledger.insert("names", range(number, number + batch.num_rows), pa.array(names, pa.string()))
             number += batch.num_rows
     # A name that a row of the latest run of its input holds is in use; two rows of one run hold the same.
     found = ledger.connection.cursor().execute(
-        """select distinct url_deid from names where url_deid is not null
-            except select url_deid from names join crosswalk using (number) join winner using (u0, u1) where crosswalk.run = winner.run"""
+        """select distinct name from names where name is not null
+            except select name from names join crosswalk using (number) join winner using (u0, u1) where crosswalk.run = winner.run"""
     )
     while rows := found.fetchmany(BATCH):
-        yield from (row[0] for row in rows)
+        yield from (join(output, "instances", *row[0].split("/")) for row in rows)

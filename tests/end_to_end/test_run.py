@@ -172,6 +172,18 @@ def test_redo_under_another_secret_leaves_nothing_of_the_old_one(tmp_path: Path,
     assert len(rows(tmp_path / "out", "audit/instances")) == 2
 
 
+def test_redo_in_a_copy_of_an_output_leaves_the_other_alone(tmp_path: Path, secret_file: Path) -> None:
+    archive.series(tmp_path / "in", 2)
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    shutil.copytree(tmp_path / "out", tmp_path / "copy")
+    old = tree(tmp_path / "out")
+    secret_file.write_text("another secret, also long enough")
+    assert deid(tmp_path / "in", tmp_path / "copy", secret_file, "--redo") == 0
+    assert tree(tmp_path / "out") == old
+    assert len(tree(tmp_path / "copy")) == 2
+    assert not set(old) & set(tree(tmp_path / "copy"))
+
+
 def test_a_redo_that_died_is_continued_as_one(tmp_path: Path, secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive.series(tmp_path / "in", 3)
     assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
