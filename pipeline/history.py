@@ -48,20 +48,23 @@ def check_same(earlier: dict[str, Any] | None, settings: dict[str, str]) -> None
         raise ConfigError(f"the output was made with another {', '.join(differing)}; use another output, or --redo to do all again")
 
 
-def check_all_given(ledger: Ledger, earlier: dict[str, Any] | None, settings: dict[str, str]) -> None:
+def replaces(earlier: dict[str, Any] | None, settings: dict[str, str]) -> bool:
+    """Whether the output may hold rows of other settings: those of the last run, or those that an unfinished redo was to replace."""
+    return earlier is not None and (
+        earlier.get("settings") != settings or (earlier.get("state") != "finished" and bool(earlier.get("replaces_settings")))
+    )
+
+
+def check_all_given(ledger: Ledger) -> None:
     """Refuse to redo a part of an output under other settings: the rest would stay as the old settings made it.
 
     Args:
-        ledger: with the whole crosswalk, and the inputs.
-        earlier: ``run.json``.
-        settings: fingerprints of this run.
+        ledger: with the crosswalk since the redo began, and the inputs.
 
     Raises:
         ConfigError: inputs of the output are missing from those given.
     """
-    if earlier is None or earlier.get("settings") == settings:
-        return
-    missing = ledger.count("(from winner where not passing) anti join inputs using (u0, u1)")
+    missing = ledger.kept()
     if missing:
         raise ConfigError(f"--redo with other settings needs all inputs of the output; {missing} of them are not given")
 

@@ -33,13 +33,14 @@ PASSING = {Code.READ_FAILED, Code.WRITE_FAILED, Code.CHANGED_DURING_RUN, Code.IN
 """Reasons that may be gone the next time: inputs that ended so are done again by a rerun."""
 
 _CROSSWALK = "number bigint, u0 ubigint, u1 ubigint, i0 ubigint, i1 ubigint, run integer, rank utinyint, passing boolean, part integer"
+_INPUTS = "number bigint, u0 ubigint, u1 ubigint"
 _WINNER = """
     insert into winner by name
     select u0, u1, arg_max(number, p) as number, arg_max(i0, p) as i0, arg_max(i1, p) as i1, arg_max(run, p) as run,
-        arg_max(rank, p) as rank, arg_max(passing, p) as passing, arg_max(part, p) as part
+        arg_max(rank, p) as rank, arg_max(passing, p) as passing, arg_max(part, p) as part, (max(p) >> 42) >= ? as fresh
     from (
         select crosswalk.*, (age::ubigint << 42) | (rank::ubigint << 40) | (1099511627775 - number) as p
-        from crosswalk join runs using (run) where age >= ? and u0 % ? = ?
+        from crosswalk join runs using (run) where u0 % ? = ?
     ) group by u0, u1
 """
 _COUNTS = """
@@ -50,7 +51,11 @@ _COUNTS = """
 """
 _DONE = """
     insert into done select number
-    from (from {} where u0 % ? = ?) semi join (from winner where not passing and u0 % ? = ?) using (u0, u1)
+    from (from {} where u0 % ? = ?) semi join (from winner where not passing and fresh and u0 % ? = ?) using (u0, u1)
+"""
+_KEPT = """
+    insert into kept select number
+    from (from winner where not passing and not fresh and u0 % ? = ?) anti join (from inputs where u0 % ? = ?) using (u0, u1)
 """
 SLICE = 2_000_000
 """Rows that are grouped or compared at a time: `MEMORY` is not enough for eight million, though DuckDB may spill."""
@@ -76,6 +81,7 @@ class Ledger:
         self.connection = duckdb.connect(f"{self._folder.name}/ledger", config=config)
         self.runs: dict[str, int] = {}
         self.parts: dict[str, int] = {}
+        self.connection.execute(f"create table inputs ({_INPUTS})")
         self._restart()
 
     def __enter__(self) -> Ledger:
@@ -86,7 +92,7 @@ class Ledger:
         self._folder.cleanup()
 
     def load(self, store: Store, output: str, since: str = "") -> None:
-        """Read the crosswalk: the latest row of each input counts, and none of a run before ``since``."""
+        """Read the crosswalk: the latest row of each input counts; one of a run before ``since`` does not say that it is finished."""
         self._restart()
         number = 0
         uris = ordered(audit.files(store, output, "restricted/crosswalk"))
@@ -115,8 +121,8 @@ class Ledger:
 
     def unfinished(self, sources: Iterable[Source], table: str = "inputs") -> Iterator[Source]:
         """Those of ``sources`` that no earlier run finished, in their order; all of them are kept in ``table``."""
-        self.connection.execute(f"create or replace table {table} (number bigint, u0 ubigint, u1 ubigint)")
-        if not self.count("winner where not passing"):
+        self.connection.execute(f"create or replace table {table} ({_INPUTS})")
+        if not self.count("winner where not passing and fresh"):
             yield from self._counted(sources, table)
             return
         with tempfile.TemporaryFile("w+", encoding="ascii") as spool:  # without a name: it vanishes with this process
@@ -136,8 +142,20 @@ class Ledger:
                     yield Source(*json.loads(line))
 
     def finished_rows(self) -> Iterator[int]:
-        """Numbers of the rows of the crosswalk, in the order of `ordered`, that say how an input was finished; ascending."""
-        return self.numbers("select number from winner where not passing")
+        """Numbers of the rows of the crosswalk, in the order of `ordered`, that say how an input was finished; ascending.
+
+        An input that is not given stays as it is, so that its row counts even where others are done again.
+        """
+        self.kept()
+        return self.numbers("select number from (select number from winner where fresh and not passing union all from kept)")
+
+    def kept(self) -> int:
+        """How many inputs were finished before ``since`` and are not given now; the numbers of their rows are in the table ``kept``."""
+        self.connection.execute("create or replace table kept (number bigint)")
+        slices = self.count("winner where not fresh") // SLICE + 1
+        for part in range(slices):
+            self.connection.execute(_KEPT, [slices, part, slices, part])
+        return self.count("kept")
 
     def numbers(self, query: str) -> Iterator[int]:
         """The column ``number`` of a query, ascending, as a stream."""
@@ -178,7 +196,7 @@ class Ledger:
 
     def _restart(self) -> None:
         self.connection.execute(f"create or replace table crosswalk ({_CROSSWALK})")
-        self.connection.execute(f"create or replace table winner ({_CROSSWALK})")
+        self.connection.execute(f"create or replace table winner ({_CROSSWALK}, fresh boolean)")
 
     def _counted(self, sources: Iterable[Source], table: str) -> Iterator[Source]:
         stream, number = iter(sources), 0

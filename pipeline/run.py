@@ -125,12 +125,12 @@ def _work(
         attempts.forget_work_lists(settings, keep=_launched(earlier))
         pending = attempts.write_pending(settings, run_id, ledger)
     inputs = ledger.count("inputs")
-    if settings.redo:
-        ledger.load(store, output)
-        history.check_all_given(ledger, earlier, fingerprint)
+    replaces = settings.redo and history.replaces(earlier, fingerprint)
+    if replaces:
+        history.check_all_given(ledger)
     watch.events.event(logging.INFO, "run.started", numbers={"inputs": inputs, "pending": pending.items})
     unfinished = bool(pending.items) or (earlier is not None and earlier.get("state") != "finished")
-    record = _record(settings, run_id, since, fingerprint) if unfinished else {}
+    record = _record(settings, run_id, since, fingerprint) | {"replaces_settings": replaces} if unfinished else {}
     if pending.items:
         history.save_run(store, output, record)
         try:

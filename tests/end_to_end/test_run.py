@@ -270,9 +270,35 @@ def test_no_work_list_stays_behind(finished: tuple[Path, Path, Path, int]) -> No
     assert not [path for path in (output / "restricted" / "manifests").rglob("*") if path.is_file()]
 
 
-def test_a_redo_of_a_part_under_another_secret_is_refused(tmp_path: Path, secret_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_redo_of_a_part_under_another_secret_is_refused(
+    tmp_path: Path, secret_file: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, _ = archive.series(tmp_path / "in", 2)
     assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
     secret_file.write_text("another secret, also long enough")
     assert deid(first, tmp_path / "out", secret_file, "--redo") == 2
     assert "1 of them are not given" in capfd.readouterr().err
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts, "persist", lambda *_, **__: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo")
+    for _ in range(2):
+        assert deid(first, tmp_path / "out", secret_file) == 2, "a part of it does not end the redo that died, either"
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    assert deid(first, tmp_path / "out", secret_file, "--redo") == 0, "and then there are no other settings"
+
+
+def test_a_redo_of_a_part_knows_the_rest_of_its_series(tmp_path: Path, secret_file: Path) -> None:
+    wanted, other = archive.series(tmp_path / "in" / "mixed", 2, image_type="DERIVED\\SECONDARY")
+    primary = pydicom.dcmread(other)
+    primary.ImageType = ["ORIGINAL", "PRIMARY"]
+    primary.save_as(other)
+    [first] = archive.series(tmp_path / "in" / "double", 1, image_type="DERIVED\\SECONDARY")
+    copy = shutil.copy(first, tmp_path / "in" / "double" / "z_copy")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("name: few\nsave_conditions: [NOT_SUBSTR PRIMARY ImageType]\n")
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file, config=str(policy)) == 0
+    before = tree(tmp_path / "out"), rows(tmp_path / "out", "restricted/crosswalk", "url, status, code")
+    for part in (wanted, copy, first):
+        assert deid(Path(part), tmp_path / "out", secret_file, "--redo", config=str(policy)) == 0
+        assert (tree(tmp_path / "out"), rows(tmp_path / "out", "restricted/crosswalk", "url, status, code")) == before

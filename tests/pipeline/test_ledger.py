@@ -46,8 +46,12 @@ def test_what_is_not_finished_comes_in_order(tmp_path: Path, monkeypatch: pytest
     with Ledger() as book:
         book.load(STORE, str(tmp_path))
         headers = {header.uri: header.finished for header in history.finished(STORE, str(tmp_path), book)}
+        book.load(STORE, str(tmp_path), "run-2")
+        assert list(book.unfinished(INPUTS[2:5])) == INPUTS[3:5]
+        redone = {header.uri for header in history.finished(STORE, str(tmp_path), book)}
     ends = {1: "saved", 2: "quarantined", 4: "filtered", 5: "saved"}
     assert headers == {f"file:///in/{number}": end for number, end in ends.items()}
+    assert redone == {"file:///in/1", "file:///in/2", "file:///in/5"}, "what is not given stays finished, what is done again is not"
 
 
 @pytest.mark.parametrize("rows", [2, 50_000])
