@@ -74,11 +74,14 @@ def died(earlier: dict[str, Any] | None) -> bool:
     return earlier is not None and earlier.get("state") in ("running", "launched")
 
 
-def redo_since(earlier: dict[str, Any] | None, run_id: str, *, redo: bool) -> str:
-    """The run with which the present run began to do all again: itself, or one that did not come to its end; '' when there is none."""
-    if redo:
-        return run_id
-    return str(earlier.get("redo_since") or "") if earlier is not None and earlier.get("state") != "finished" else ""
+def redo_since(earlier: dict[str, Any] | None, run_id: str, settings: dict[str, str], *, redo: bool) -> str:
+    """The run with which the present run began to do all again: itself, or one that did not come to its end; '' when there is none.
+
+    The same command is run again after a redo that died or was only launched: that goes on, too, and does not begin once more.
+    """
+    unfinished = str(earlier.get("redo_since") or "") if earlier is not None and earlier.get("state") != "finished" else ""
+    same = earlier is not None and earlier.get("settings") == settings
+    return run_id if redo and not (unfinished and same) else unfinished
 
 
 def finished(store: Store, output: str, ledger: Ledger) -> Iterator[Header]:

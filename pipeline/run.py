@@ -118,7 +118,7 @@ def _work(
     earlier = history.load_run(store, output)
     if not settings.redo:
         history.check_same(earlier, fingerprint)
-    since = history.redo_since(earlier, run_id, redo=settings.redo)
+    since = history.redo_since(earlier, run_id, fingerprint, redo=settings.redo)
     settings = replace(settings, redo=bool(since))
     with watch.stage("list"):
         ledger.load(store, output, since)

@@ -200,6 +200,22 @@ def test_a_redo_that_died_is_continued_as_one(tmp_path: Path, secret_file: Path,
     assert not set(old) & set(new)
 
 
+def test_a_redo_goes_on_when_the_same_command_is_run_again(tmp_path: Path, secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive.series(tmp_path / "in", 3)
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.run.compact", lambda *_: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo")
+    with monkeypatch.context() as patched:
+        patched.delattr(attempts, "persist")  # all is done but the end
+        assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo") == 0
+    [(first,)] = rows(tmp_path / "out", "audit/instances", "distinct run_id")
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo") == 0
+    [(second,)] = rows(tmp_path / "out", "audit/instances", "distinct run_id")
+    assert str(first) < str(second), "a redo that is finished is no reason not to do all again"
+
+
 def test_a_copy_of_what_an_earlier_run_saved_is_a_duplicate(tmp_path: Path, secret_file: Path) -> None:
     [first] = archive.series(tmp_path / "in", 1)
     assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
