@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -15,10 +16,17 @@ from transforms.errors import ConfigError
 from transforms.types import Header
 
 RUN_ID = "%Y%m%dT%H%M%S.%fZ"
-"""A run is named by its start in UTC; names sort by time."""
+"""A run is named by its start in UTC; names sort by time, and of two rows that of the later run counts."""
 MAX_RUN_JSON_BYTES = 16 * 1024**2
 _NAME_PARTS = 4
 """Of the name of a saved file below ``instances/``: patient, study, series, instance."""
+
+
+def new_run_id(store: Store, output: str, now: datetime) -> str:
+    """A name that sorts behind that of the last run of an output, which a machine whose clock is ahead may have made."""
+    last = str((load_run(store, output) or {}).get("run_id", ""))
+    name = now.strftime(RUN_ID)
+    return name if name > last else (datetime.strptime(last, RUN_ID) + timedelta(microseconds=1)).strftime(RUN_ID)
 
 
 def load_run(store: Store, output: str) -> dict[str, Any] | None:

@@ -66,7 +66,7 @@ def execute(settings: Settings) -> Summary:
     """
     silence()
     log.attach(replace(settings.log, engine=False))
-    run_id = datetime.now(UTC).strftime(history.RUN_ID)
+    run_id = history.new_run_id(settings.store, settings.output, datetime.now(UTC))
     watch = Watch(run_id, settings.log, settings.store, settings.output, profile=settings.profile, worker="driver")
     try:
         return _execute(settings, run_id, watch)

@@ -15,7 +15,7 @@ import duckdb
 import pydicom
 import pytest
 
-from pipeline import attempts
+from pipeline import attempts, history
 from pipeline.cli import main
 from tests.end_to_end import archive
 
@@ -278,6 +278,22 @@ def test_an_input_that_changes_at_the_same_size_is_noticed_and_done_by_a_rerun(
     assert len(tree(tmp_path / "out")) == 1
     assert rows(tmp_path / "out", "audit/instances", "code", "status = 'quarantined'") == [("changed_during_run",)]
     assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    assert len(tree(tmp_path / "out")) == 2
+
+
+def test_a_run_counts_after_one_of_a_machine_whose_clock_was_ahead(
+    tmp_path: Path, secret_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [first, _] = archive.series(tmp_path / "in", 2)
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("uri\n" + "".join(f"{path}\n" for path in sorted((tmp_path / "in").iterdir())))
+    first.rename(tmp_path / "away")
+    with monkeypatch.context() as patched:
+        patched.setattr(history, "RUN_ID", history.RUN_ID.replace("%Y", "2999"))
+        assert deid(manifest, tmp_path / "out", secret_file) == 0
+    (tmp_path / "away").rename(first)
+    assert deid(manifest, tmp_path / "out", secret_file) == 0
+    assert rows(tmp_path / "out", "audit/instances", "status") == [("saved",), ("saved",)]
     assert len(tree(tmp_path / "out")) == 2
 
 
