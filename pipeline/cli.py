@@ -1,6 +1,7 @@
 """The command line: ``dicom-deid run | pending | inspect | verify | report | devices | synth | score``.
 
-Exit status: 0 done and reconciled; 1 something is not as it should be, or another run has the output; 2 a configuration that cannot be run.
+Exit status: 0 done and reconciled; 1 something is not as it should be, or another run has the output; 2 a configuration that cannot be run;
+130 and 141 as of any program that is interrupted, or of which nobody reads what it says.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from types import ModuleType
 
 from transforms.errors import BusyError, ConfigError, DeidError
 
+UNREAD = 141
+"""As of a program that ends when nobody reads what it says: a run may not have come to its end, or may have failed."""
 COMMANDS = {
     "run": ("pipeline.commands.run", "de-identify an archive"),
     "pending": ("pipeline.commands.pending", "list the inputs that no run finished, as a manifest for 'run'"),
@@ -51,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nobody reads on: `dicom-deid inspect … | head`
-        return 0
+        return UNREAD
     except Exception as exc:
         if os.environ.get("DICOM_DEID_DEBUG"):
             raise

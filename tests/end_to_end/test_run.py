@@ -334,3 +334,23 @@ def test_a_redo_of_a_part_knows_the_rest_of_its_series(tmp_path: Path, secret_fi
     for part in (wanted, copy, first):
         assert deid(Path(part), tmp_path / "out", secret_file, "--redo", config=str(policy)) == 0
         assert (tree(tmp_path / "out"), rows(tmp_path / "out", "restricted/crosswalk", "url, status, code")) == before
+
+
+def test_who_does_not_read_on_is_not_told_that_all_went_well(tmp_path: Path, secret_file: Path) -> None:
+    archive.series(tmp_path / "in", 1)
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline",
+        "run",
+        "--config",
+        CONFIG,
+        "--input",
+        str(tmp_path / "in"),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    process = subprocess.Popen([*command, "--secret-file", str(secret_file)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=120) == 141
