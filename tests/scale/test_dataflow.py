@@ -118,6 +118,7 @@ def test_resource_hints_reach_the_graph(graph: Any) -> None:
 def test_workers_are_the_container_with_the_bounds_asked_for(staged: tuple[dict[str, bytes], Path]) -> None:
     [pool] = template(staged)["environment"]["workerPools"]
     assert pool["autoscalingSettings"]["maxNumWorkers"] == 50
+    assert pool["numThreadsPerWorker"] == 1, "a process cleans one chunk at a time, whether or not it is asked for"
     assert [image["containerImage"] for image in pool["sdkHarnessContainerImages"]] == ["example.test/deid:1"]
 
 
