@@ -75,6 +75,8 @@ def make(
         raise ConfigError(f"--workers is {workers}; expected 1 or more")
     if io_threads < 1:
         raise ConfigError(f"--io-threads is {io_threads}; expected 1 or more")
+    if runner == "local" and any(option.startswith("--direct_num_workers") for option in engine_options or ()):
+        raise ConfigError("--direct_num_workers is Beam's name for --workers; give --workers")
     if max_quarantined is not None and max_quarantined < 0:
         raise ConfigError(f"--max-quarantined is {max_quarantined}; expected 0 or more")
     log = LogSettings(log_format, log_level, engine=runner in ("dataflow", "beam-spark"))

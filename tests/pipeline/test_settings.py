@@ -76,6 +76,7 @@ def test_one_line_conditions_equal_mappings(tmp_path: Path) -> None:
         (["--input", "absent-folder"], "absent-folder"),
         (["--secret-file", "absent-secret"], "secret"),
         (["--max-quarantined", "-1"], "expected 0 or more"),
+        (["--", "--direct_num_workers=3"], "give --workers"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
