@@ -94,7 +94,7 @@ def held(store: Store, output: str, clock: Callable[[], float] = time.time) -> I
     number = max((_number(uri) for uri in before), default=0) + 1
     uri = join(folder, f"{number:08d}.json")
     holder = Holder(uuid4().hex, clock() + SECONDS, _machine(), os.getpid(), _born(os.getpid()))
-    if not store.write_if_absent(uri, _encoded(holder)):
+    if not store.write_if_absent(uri, _encoded(holder)) and _read(store, uri) != holder:  # it may be ours, and the answer was lost
         raise BusyError("another run into this output has just begun; run the same again when it has ended")
     try:
         others = {other: who for other, who in _others(store, folder).items() if other != uri}

@@ -15,6 +15,7 @@ from pipeline import lease
 from pipeline.storage import Store
 from tests.pipeline import emulators
 from transforms.errors import BusyError, DeidError
+from transforms.spool import Bytes
 
 STORE = Store()
 
@@ -84,6 +85,17 @@ def test_who_slept_too_long_notices(tmp_path: Path) -> None:
         with lease.held(STORE, str(tmp_path), lambda: now[0]) as second:
             now[0] += 1
             second.check()
+
+
+def test_a_lease_that_was_written_and_the_answer_lost_is_ones_own(tmp_path: Path) -> None:
+    class Lossy(Store):
+        def write_if_absent(self, uri: str, data: Bytes) -> bool:
+            super().write_if_absent(uri, data)
+            return super().write_if_absent(uri, data)  # what a try again finds
+
+    with lease.held(Lossy(), str(tmp_path)) as held:
+        held.check()
+    assert not list((tmp_path / "restricted" / "leases").iterdir())
 
 
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
