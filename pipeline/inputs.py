@@ -52,11 +52,13 @@ def expand(inputs: Sequence[str], store: Store, output: str | None = None) -> It
 
 
 def check_apart(name: str, output: str) -> None:
-    """See that a run would not write into what it reads.
+    """See that a run would not write into what it reads, and that both have a name: '' would be the folder that the command is run in.
 
     Raises:
-        ConfigError: the output lies inside the input.
+        ConfigError: the output lies inside the input, or one of them is empty.
     """
+    if not name or not output:
+        raise ConfigError(f"the {'output' if name else 'input'} is empty; is a variable not set?")
     folder, written = canonical(name).rstrip("/") + "/", canonical(output).rstrip("/") + "/"
     if written.startswith(folder):
         raise ConfigError(f"the output {output} lies inside the input {name}; choose an output outside it")
@@ -79,7 +81,7 @@ def _expand_one(name: str, store: Store) -> Iterator[Source]:
 
 def _open(name: str, store: Store) -> Iterable[Source]:
     if name.startswith("@"):
-        return in_order((Source(canonical(uri)) for uri in _lines(_text(name[1:], store))), RUN)
+        return in_order((Source(_named(name, uri)) for uri in _lines(_text(name[1:], store))), RUN)
     if store.is_folder(name):
         return store.list_files(name)
     if store.exists(name):
@@ -131,11 +133,14 @@ def _lines(text: Iterable[str]) -> Iterator[str]:
 
 def _csv_rows(name: str, store: Store) -> Iterator[Source]:
     reader = csv.DictReader(_text(name, store, newline=""))
-    column = _column(name, reader.fieldnames or ())
-    for row in reader:
-        if row[column]:
-            size = (row.get("size") or "").strip()
-            yield Source(canonical(row[column].strip()), int(size) if size.isdecimal() else None)
+    try:
+        column = _column(name, reader.fieldnames or ())
+        for row in reader:
+            if row[column]:
+                size = (row.get("size") or "").strip()
+                yield Source(_named(name, row[column].strip()), _size(int(size) if size.isdecimal() else None))
+    except csv.Error:
+        raise ConfigError(f"the manifest {name} is no CSV behind line {reader.line_num}: is a quote left open?") from None
 
 
 def _parquet_rows(name: str, store: Store) -> Iterator[Source]:
@@ -153,7 +158,22 @@ def _parquet_rows(name: str, store: Store) -> Iterator[Source]:
         sizes = batch.column("size").to_pylist() if "size" in wanted else [None] * batch.num_rows
         for uri, size in zip(batch.column(column).to_pylist(), sizes, strict=True):
             if uri:
-                yield Source(canonical(str(uri)), size if isinstance(size, int) else None)
+                yield Source(canonical(str(uri)), _size(size))
+
+
+def _named(name: str, uri: str) -> str:
+    """A URI of the list or manifest ``name``: objects have names that are text; files of a disk need not."""
+    found = canonical(uri)
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name} names an object of a store in another encoding than UTF-8") from None
+    return found
+
+
+def _size(given: object) -> int | None:
+    """A size that a manifest gives. 0 may stand for one that was not known: to believe it would pass over the file for good."""
+    return given if isinstance(given, int) and given > 0 else None
 
 
 def _column(name: str, columns: Iterable[str]) -> str:

@@ -80,6 +80,26 @@ def test_lists_and_manifests(archive: Path, tmp_path: Path) -> None:
         assert [source.size for source in expand([name], STORE)] == [None, 3]
 
 
+def test_a_size_that_no_file_has_is_not_believed(tmp_path: Path) -> None:
+    table = pa.table({"uri": ["/data/a", "/data/b", "/data/c"], "size": [0, -5, 7]})
+    pq.write_table(table, tmp_path / "sizes.parquet")
+    (tmp_path / "sizes.csv").write_text("uri,size\n/data/a,0\n/data/b,-5\n/data/c,7\n")
+    for name in ("sizes.parquet", "sizes.csv"):
+        assert [source.size for source in inputs.expand([str(tmp_path / name)], STORE)] == [None, None, 7]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b'uri\n/a\n"' + b"x" * 200_000, "is no CSV behind line 2"), (b"uri\n/a\ns3://bucket/M\xfcller\n", "another encoding than UTF-8")],
+    ids=["an open quote", "Latin-1"],
+)
+def test_a_manifest_that_cannot_be_read_is_said(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "list.csv").write_bytes(content)
+    with pytest.raises(ConfigError, match=said) as raised:
+        list(inputs.expand([str(tmp_path / "list.csv")], STORE))
+    assert "ller" not in str(raised.value)
+
+
 def test_a_manifest_without_the_column_says_which(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("path,size\n/a,1\n")
     pq.write_table(pa.table({"path": ["/a"]}), tmp_path / "m.parquet")

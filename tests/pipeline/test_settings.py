@@ -77,6 +77,8 @@ def test_one_line_conditions_equal_mappings(tmp_path: Path) -> None:
         (["--secret-file", "absent-secret"], "secret"),
         (["--max-quarantined", "-1"], "expected 0 or more"),
         (["--", "--direct_num_workers=3"], "give --workers"),
+        (["--input", ""], "the input is empty"),
+        (["--output", ""], "the output is empty"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
