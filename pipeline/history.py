@@ -30,11 +30,20 @@ def new_run_id(store: Store, output: str, now: datetime) -> str:
 
 
 def load_run(store: Store, output: str) -> dict[str, Any] | None:
-    """``run.json`` of an output, or None."""
+    """``run.json`` of an output, or None.
+
+    Raises:
+        ConfigError: there is another file of this name.
+    """
     uri = join(output, "run.json")
     if not store.exists(uri):
         return None
-    record: dict[str, Any] = json.loads(store.read_all(uri, MAX_RUN_JSON_BYTES))
+    try:
+        record = json.loads(store.read_all(uri, MAX_RUN_JSON_BYTES))
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or "state" not in record:
+        raise ConfigError(f"{uri} was not written by 'dicom-deid run'; choose another output")
     return record
 
 

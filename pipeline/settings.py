@@ -82,6 +82,8 @@ def make(
     log = LogSettings(log_format, log_level, engine=runner in ("dataflow", "beam-spark"))
     store = Store()
     target = canonical(output)
+    if target.startswith("file://"):
+        raise ConfigError("the name of the output folder is not UTF-8; choose another")
     for name in inputs:
         check_apart(name, output)
     store.probe_writable(target)

@@ -62,7 +62,7 @@ _IN_PARTS: dict[str, dict[str, Any]] = {
     "abfs": {"max_concurrency": 2},
 }
 
-for _name in ("adlfs", "aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "s3fs"):
+for _name in ("adlfs", "aiobotocore", "asyncio", "azure", "botocore", "fsspec", "gcsfs", "s3fs"):
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)  # they log the names of files, which may be names of people
 
 

@@ -118,6 +118,28 @@ def test_an_output_inside_an_input_is_refused_before_anything_is_written(
     assert not list((tmp_path / "in").iterdir())
 
 
+@pytest.mark.parametrize("found", ["{", "[1, 2]", '{"version": 3}'])
+def test_a_run_json_of_somebody_else_is_left_alone(
+    found: str, tmp_path: Path, secret_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "file").write_bytes(b"x")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").write_text(found)
+    given = ["--config", str(ROOT / "configs/basic.yaml"), "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    assert main(["run", *given, "--secret-file", str(secret_file)]) == 2
+    assert "was not written by 'dicom-deid run'" in capsys.readouterr().err
+    assert (tmp_path / "out" / "run.json").read_text() == found
+
+
+def test_an_output_that_has_no_name_in_text_is_refused(tmp_path: Path, secret_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "file").write_bytes(b"x")
+    given = ["--config", str(ROOT / "configs/basic.yaml"), "--input", str(tmp_path / "in"), "--output", f"{tmp_path}/out\udcff"]
+    assert main(["run", *given, "--secret-file", str(secret_file)]) == 2
+    assert "is not UTF-8" in capsys.readouterr().err
+
+
 def test_no_secret_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("DICOM_DEID_SECRET", raising=False)
     config = str(ROOT / "configs/basic.yaml")
