@@ -86,6 +86,9 @@ class JobProcess:
 def _serve(pipe: Connection, inherited: Connection | None) -> None:
     """The child: import, wait for the job, run it, answer."""
     os.setpgid(0, 0)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.default_int_handler:
+            signal.signal(number, signal.SIG_DFL)  # of the driver, whose copy this is: here it would be an answer like any other
     if inherited is not None:
         inherited.close()  # the driver's end: while it is open here, its end would not be noticed
     if not debugging():

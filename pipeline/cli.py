@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from types import ModuleType
 
@@ -50,15 +50,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dicom-deid: failed with {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("dicom-deid: interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
+        return _interrupted()
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nobody reads on: `dicom-deid inspect … | head`
         return UNREAD
     except Exception as exc:
+        if any(isinstance(cause, KeyboardInterrupt) for cause in _causes(exc)):  # Beam makes another error of it
+            return _interrupted()
         if os.environ.get("DICOM_DEID_DEBUG"):
             raise
-        print(f"dicom-deid: stopped by {_chain(exc)}; DICOM_DEID_DEBUG=1 shows where, and may show PHI", file=sys.stderr)
+        chain = " from ".join(type(cause).__name__ for cause in _causes(exc))  # their texts may hold values
+        print(f"dicom-deid: stopped by {chain}; DICOM_DEID_DEBUG=1 shows where, and may show PHI", file=sys.stderr)
         return 1
 
 
@@ -90,11 +92,14 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
     return argv, []
 
 
-def _chain(exc: BaseException) -> str:
-    """The types of an exception and of its causes, without their texts."""
-    names = []
+def _interrupted() -> int:
+    print("dicom-deid: interrupted; run the same command again to go on", file=sys.stderr)
+    return 130
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """An exception and its causes."""
     current: BaseException | None = exc
     while current is not None:
-        names.append(type(current).__name__)
+        yield current
         current = current.__cause__ or current.__context__
-    return " from ".join(names)

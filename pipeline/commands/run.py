@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pipeline import settings
 from pipeline.log import FORMATS, LEVELS
@@ -61,7 +65,8 @@ def main(options: argparse.Namespace) -> int:
         profile=options.profile,
         io_threads=options.io_threads,
     )
-    summary = execute(chosen)
+    with _interruptible():
+        summary = execute(chosen)
     if summary.launched:
         print(
             f"{summary.done} inputs launched; when the engine is done, run the same command again: it reconciles, and does what is missing"
@@ -76,6 +81,21 @@ def main(options: argparse.Namespace) -> int:
     if not summary.reconciled:
         print(f"dicom-deid: {summary.unaccounted} inputs are unaccounted for; run the same command again", file=sys.stderr)
     return 0 if summary.reconciled and not too_many else 1
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """In the body, what a scheduler or a machine that is taken away ends a process by is as Ctrl-C: temporary files and lease go."""
+    main = threading.current_thread() is threading.main_thread()  # others cannot set what a signal does
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP) if main}
+    ours = [number for number, handler in before.items() if handler is signal.SIG_DFL]  # nohup has a run go on
+    for number in ours:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])
 
 
 def render(summary: Summary, output: str) -> str:

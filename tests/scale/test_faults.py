@@ -202,6 +202,35 @@ def test_a_killed_driver_leaves_no_process_behind(tmp_path: Path, secret_file: P
     assert "96 saved" in said
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_told_to_end_leaves_nothing_behind(tmp_path: Path, quick: str, workers: str, ended_by: signal.Signals) -> None:
+    """As a scheduler does, and a machine that is taken away."""
+    archive.series(tmp_path / "in", 200)
+    (tmp_path / "temporary").mkdir()
+    command = runs.command(tmp_path / "in", tmp_path / "out", "", "--ephemeral-secret", "--workers", workers, config=quick)
+    process = subprocess.Popen(
+        command,
+        cwd=cluster.ROOT,
+        env=cluster.environment(TMPDIR=str(tmp_path / "temporary")),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 200
+    while not list((tmp_path / "out").glob("instances/**/*.dcm")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(ended_by)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert said.endswith("interrupted; run the same command again to go on\n")
+    assert not [path.name for path in (tmp_path / "temporary").iterdir() if path.name.startswith("dicom-deid")]
+    assert not list((tmp_path / "out" / "restricted" / "leases").iterdir())
+    assert '"state": "stopped"' in (tmp_path / "out" / "run.json").read_text()
+
+
 def test_of_two_runs_into_one_output_one_is_refused_and_nothing_is_lost(tmp_path: Path, secret_file: Path, quick: str) -> None:
     archive.series(tmp_path / "in", 30)
     command = runs.command(tmp_path / "in", tmp_path / "out", secret_file, config=quick)
