@@ -7,6 +7,7 @@ Exit status: 0 done and reconciled; 1 something is not as it should be, or anoth
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import logging
 import os
@@ -59,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _interrupted()
         if os.environ.get("DICOM_DEID_DEBUG"):
             raise
+        if any(_is_full(cause) for cause in _causes(exc)):
+            room = "make room there, and in the folder for temporary files (TMPDIR)"
+            print(f"dicom-deid: a disk of this machine is full; {room}, and run the same command again", file=sys.stderr)
+            return 1
         chain = " from ".join(type(cause).__name__ for cause in _causes(exc))  # their texts may hold values
         print(f"dicom-deid: stopped by {chain}; DICOM_DEID_DEBUG=1 shows where, and may show PHI", file=sys.stderr)
         return 1
@@ -95,6 +100,11 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
 def _interrupted() -> int:
     print("dicom-deid: interrupted; run the same command again to go on", file=sys.stderr)
     return 130
+
+
+def _is_full(exc: BaseException) -> bool:
+    """Whether a disk had no room: DuckDB has no class for it, and says it in the words of the system."""
+    return getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(exc)
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:

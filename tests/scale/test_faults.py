@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -262,15 +262,37 @@ def test_an_object_that_is_gone_has_a_row_and_is_done_when_it_is_back(tmp_path: 
     assert len(runs.rows(tmp_path / "out", "audit/instances")) == 3
 
 
+@contextlib.contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """A file system of a given size in a new folder."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("a file system of a given size can only be mounted by root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("inputs", [100_000, 260_000], ids=["database", "sorting"])
+def test_a_full_temporary_folder_is_said_with_what_to_do(tmp_path: Path, secret_file: Path, quick: str, inputs: int) -> None:
+    manifest = tmp_path / "inputs.csv"
+    manifest.write_text("uri\n" + "".join(f"/nowhere/{number}/Zyxwandt\n" for number in range(inputs)))
+    with small_disk(tmp_path / "temporary", "1m"):
+        command = runs.command(manifest, tmp_path / "out", secret_file, config=quick)
+        environment = cluster.environment(TMPDIR=str(tmp_path / "temporary"))
+        done = subprocess.run(command, cwd=cluster.ROOT, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("dicom-deid: a disk of this machine is full; make room there, and in the folder")
+    assert "yxwandt" not in done.stderr
+
+
 def test_a_full_disk_ends_with_a_message_and_a_rerun_finishes(
     tmp_path: Path, secret_file: Path, quick: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "out"
-    output.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(output)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("a file system of a given size can only be mounted by root")
-    try:
+    with small_disk(output, "400k"):
         archive.series(tmp_path / "in", 30)
         arguments = runs.command(tmp_path / "in", output, secret_file, config=quick)[3:]
         status = main(arguments)
@@ -286,5 +308,3 @@ def test_a_full_disk_ends_with_a_message_and_a_rerun_finishes(
         finished = runs.tree(output)
         assert len(finished) == len(runs.rows(output, "audit/instances")) == 30
         assert written.items() <= finished.items(), "what had its name was whole"
-    finally:
-        subprocess.run(["umount", str(output)], check=True)
