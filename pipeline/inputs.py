@@ -97,13 +97,21 @@ def _open(name: str, store: Store) -> Iterable[Source]:
 
 
 def _glob(pattern: str, store: Store) -> Iterator[Source]:
-    """Walk the fixed part of a pattern; ``*`` and ``?`` stay within a name, ``**`` crosses folders."""
-    whole = canonical(pattern)
+    """Walk the fixed part of a pattern; ``*`` and ``?`` stay within a name, ``**`` crosses folders.
+
+    Local files are compared by their paths: the URI of one whose name is not UTF-8 has another form than the pattern.
+    """
+    whole = _path(pattern)
     fixed = whole[: _GLOB.search(whole).start()].rpartition("/")[0]  # type: ignore[union-attr]  # the caller found one
     matches = re.compile(_regex(whole)).fullmatch
     if not store.is_folder(fixed or "/"):
         raise ConfigError(f"the input {pattern} names no file")
-    return (source for source in store.list_files(fixed or "/") if matches(source.uri))
+    return (source for source in store.list_files(fixed or "/") if matches(_path(source.uri)))
+
+
+def _path(name: str) -> str:
+    path = local_path(name)
+    return canonical(name) if path is None else path
 
 
 def _regex(pattern: str) -> str:

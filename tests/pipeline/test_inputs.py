@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -60,6 +61,17 @@ def test_globs(archive: Path, pattern: str, expected: list[str] | None) -> None:
             names(archive, f"{archive}/{pattern}")
     else:
         assert names(archive, f"{archive}/{pattern}") == expected
+
+
+def test_globs_find_names_that_are_not_utf8(archive: Path) -> None:
+    folder = os.fsencode(archive) + b"/M\xfcller"
+    Path(os.fsdecode(folder)).mkdir()
+    Path(os.fsdecode(folder + b"/bild-\xe4.dcm")).write_bytes(b"x")
+    everything = names(archive, str(archive))
+    assert len(everything) == 7
+    assert names(archive, f"{archive}/**") == everything
+    assert names(archive, f"{archive}/*/*.dcm", f"{archive}/**/3.dcm", f"{archive}/4*", f"{archive}/[an]*/*", f"{archive}/n*") == everything
+    assert names(archive, os.fsdecode(folder + b"/bild-?.dcm")) == everything[-1:]
 
 
 def test_overlapping_inputs_give_each_file_once(archive: Path) -> None:
