@@ -254,6 +254,30 @@ def test_save_conditions_decide_by_series(tmp_path: Path, secret_file: Path) -> 
     assert len(disabling[0][0]) == 2
 
 
+def test_a_run_that_lost_its_lease_deletes_nothing(
+    tmp_path: Path, secret_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive.series(tmp_path / "in", 2)
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    before = tree(tmp_path / "out")
+    secret_file.write_text("another secret, also long enough")
+    persist = attempts.persist
+
+    def lost(*words: object, **named: object) -> object:
+        for path in (tmp_path / "out" / "restricted" / "leases").iterdir():
+            path.unlink()  # as a run does that takes over
+        return persist(*words, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts, "persist", lost)
+        assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo") == 1
+    assert "another may write to the output" in capsys.readouterr().err
+    assert before.items() <= tree(tmp_path / "out").items()
+    assert list((tmp_path / "out" / "audit" / "instances").glob("*.part-*"))
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    assert not set(before) & set(tree(tmp_path / "out"))
+
+
 def test_max_quarantined_is_fatal(tmp_path: Path, secret_file: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "broken.dcm").write_bytes(archive.bundled("MR_truncated.dcm").read_bytes())

@@ -75,6 +75,21 @@ def test_a_lease_of_a_machine_that_is_not_heard_of_ends(tmp_path: Path) -> None:
         assert [path.name for path in folder.iterdir()] == ["00000008.json"]
 
 
+def test_a_lease_is_renewed_while_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "RENEWAL_SECONDS", 0.01)
+    now = [1000.0]
+    with lease.held(STORE, str(tmp_path), lambda: now[0]) as held:
+        for _ in range(3):
+            now[0] += lease.SECONDS * 0.9
+            deadline = time.monotonic() + 20
+            while held._until < now[0] + lease.SECONDS and time.monotonic() < deadline:
+                time.sleep(0.01)
+        held.check()
+        [found] = lease._others(STORE, f"{tmp_path}/restricted/leases").values()
+        assert found is not None
+        assert found.until == now[0] + lease.SECONDS, "what others read says so, too"
+
+
 def test_who_slept_too_long_notices(tmp_path: Path) -> None:
     now = [1000.0]
     with lease.held(STORE, str(tmp_path), lambda: now[0]) as first:
