@@ -120,7 +120,7 @@ def _launch(
             settings.secret,
             output,
             store,
-            settings.redo,
+            settings.redo or apart,
             progress=folder,
             log=settings.log,
             profile=settings.profile,

@@ -67,9 +67,7 @@ def check_same(earlier: dict[str, Any] | None, settings: dict[str, str]) -> None
 
 def replaces(earlier: dict[str, Any] | None, settings: dict[str, str]) -> bool:
     """Whether the output may hold rows of other settings: those of the last run, or those that an unfinished redo was to replace."""
-    return earlier is not None and (
-        earlier.get("settings") != settings or (earlier.get("state") != "finished" and bool(earlier.get("replaces_settings")))
-    )
+    return earlier is not None and (earlier.get("settings") != settings or (unfinished(earlier) and bool(earlier.get("replaces_settings"))))
 
 
 def check_all_given(ledger: Ledger) -> None:
@@ -91,14 +89,19 @@ def died(earlier: dict[str, Any] | None) -> bool:
     return earlier is not None and earlier.get("state") in ("running", "launched")
 
 
+def unfinished(earlier: dict[str, Any] | None) -> bool:
+    """Whether the last run did not come to its end: it may have left files without rows."""
+    return earlier is not None and earlier.get("state") != "finished"
+
+
 def redo_since(earlier: dict[str, Any] | None, run_id: str, settings: dict[str, str], *, redo: bool) -> str:
     """The run with which the present run began to do all again: itself, or one that did not come to its end; '' when there is none.
 
     The same command is run again after a redo that died or was only launched: that goes on, too, and does not begin once more.
     """
-    unfinished = str(earlier.get("redo_since") or "") if earlier is not None and earlier.get("state") != "finished" else ""
+    begun = str(earlier.get("redo_since") or "") if earlier is not None and unfinished(earlier) else ""
     same = earlier is not None and earlier.get("settings") == settings
-    return run_id if redo and not (unfinished and same) else unfinished
+    return run_id if redo and not (begun and same) else begun
 
 
 def finished(store: Store, output: str, ledger: Ledger) -> Iterator[Header]:

@@ -129,11 +129,13 @@ def _work(
     if replaces:
         history.check_all_given(ledger)
     watch.events.event(logging.INFO, "run.started", numbers={"inputs": inputs, "pending": pending.items})
-    unfinished = bool(pending.items) or (earlier is not None and earlier.get("state") != "finished")
+    resumed = history.unfinished(earlier)
+    unfinished = bool(pending.items) or resumed
     record = _record(settings, run_id, since, fingerprint) | {"replaces_settings": replaces} if unfinished else {}
     if pending.items:
         history.save_run(store, output, record)
         try:
+            settings = replace(settings, redo=settings.redo or resumed)  # a file without a row is replaced, see `Job.overwrite`
             measured = attempts.persist(settings, run_id, since, pending, ledger, watch.events, process, apart=history.died(earlier))
         except BaseException:  # interrupted, or given up; a run that is killed stays "running"
             with suppress(DeidError):

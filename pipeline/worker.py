@@ -31,6 +31,8 @@ class Job:
     Attributes:
         policy: URI of the policy's JSON, in the restricted folder: a save condition may hold a value of a patient.
         secret: where the secret is, not the secret.
+        overwrite: replace files: all is done again, or a run died. What that wrote and has no row may be of other bytes, since slices of a
+            chunk learn from each other, and those of which it left rows are not in the chunk any more.
         progress: local folder where processes of one machine leave their counts and logs, or None.
         log: what is logged, and how.
         profile: look where the time goes.

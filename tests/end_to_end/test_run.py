@@ -160,6 +160,23 @@ def test_a_run_that_is_killed_is_finished_by_running_it_again(finished: tuple[Pa
     assert len(rows(tmp_path / "out", "audit/instances")) == count
 
 
+@pytest.mark.parametrize(("state", "status"), [("running", "saved"), ("stopped", "saved"), ("finished", "quarantined")])
+def test_a_file_without_a_row_is_replaced_after_a_run_that_died(tmp_path: Path, secret_file: Path, state: str, status: str) -> None:
+    """Its chunk may be another now: slices learn from each other where text is."""
+    archive.series(tmp_path / "in", 2)
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    whole = tree(tmp_path / "out")
+    for part in (*(tmp_path / "out" / "audit").rglob("*.parquet"), *(tmp_path / "out" / "restricted").rglob("*.parquet")):
+        part.unlink()
+    name = min(whole)
+    (tmp_path / "out" / name).write_bytes(whole[name] + b"\0\0")
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    (tmp_path / "out" / "run.json").write_text(json.dumps(record | {"state": state}))
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    assert sorted(rows(tmp_path / "out", "audit/instances", "status")) == sorted([("saved",), (status,)])
+    assert (tree(tmp_path / "out") == whole) == (status == "saved"), "what no run is known to have left is nobody's to replace"
+
+
 def test_redo_under_another_secret_leaves_nothing_of_the_old_one(tmp_path: Path, secret_file: Path) -> None:
     archive.series(tmp_path / "in", 2)
     assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
