@@ -338,6 +338,31 @@ def test_a_run_counts_after_one_of_a_machine_whose_clock_was_ahead(
     assert len(tree(tmp_path / "out")) == 2
 
 
+def test_the_work_list_of_a_job_that_was_launched_stays_until_it_is_done(
+    tmp_path: Path, secret_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.series(tmp_path / "in" / "first", 1)
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    (tmp_path / "out" / "run.json").write_text(json.dumps(record | {"state": "launched"}))
+    folder = tmp_path / "out" / "restricted" / "manifests"
+    for run in (record["run_id"], "one-that-died"):
+        (folder / run).mkdir(exist_ok=True)
+        (folder / run / "part-000000.jsonl").write_text("{}")
+    archive.series(tmp_path / "in" / "second", 1)
+    persist, seen = attempts.persist, set()
+
+    def look(*words: object, **named: object) -> object:
+        seen.update(path.parent.name for path in folder.rglob("*.jsonl"))
+        return persist(*words, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(attempts, "persist", look)
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    assert record["run_id"] in seen
+    assert "one-that-died" not in seen
+    assert not list(folder.rglob("*.jsonl"))
+
+
 def test_no_work_list_stays_behind(finished: tuple[Path, Path, Path, int]) -> None:
     _, output, _, _ = finished
     assert not [path for path in (output / "restricted" / "manifests").rglob("*") if path.is_file()]

@@ -13,12 +13,16 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline import spark, spark_classes, spark_daemon
+from pipeline.storage import Store
 from tests.end_to_end import archive
 from tests.scale import cluster, runs
+from transforms.deidentify import Deidentifier
 from transforms.errors import ConfigError, DeidError
-from transforms.policy import LimitsPolicy
+from transforms.measures import Tally
+from transforms.policy import LimitsPolicy, Policy
 from transforms.series.aggregate import chunks, decide
-from transforms.types import Header
+from transforms.tags.identity import Identity
+from transforms.types import Header, Outcome, Source
 
 
 def test_options_are_those_of_spark_submit() -> None:
@@ -61,6 +65,23 @@ def test_a_series_of_5000_slices_is_spread_over_the_tasks_as_names_only() -> Non
     assert len(given) >= 0.9 * cleaning
     assert max(given.values()) <= 3 * len(found) / cleaning, "no task has much more than its part"
     assert max(len(pickle.dumps(chunk)) for chunk in found) < 32 * 1000
+
+
+def test_what_conditions_filter_has_rows(tmp_path: Path) -> None:
+    """Stage 2 alone ends inputs here; on a cluster the other tests have no conditions."""
+    wanted = archive.series(tmp_path / "wanted", 2, image_type="DERIVED\\SECONDARY")
+    other = archive.series(tmp_path / "other", 3)
+    policy = Policy.model_validate({"save_conditions": ["NOT_SUBSTR PRIMARY ImageType"]})
+    worker, tally = Deidentifier(policy, Identity(b"x" * 32), Store(), str(tmp_path / "out")), Tally()
+    ended: list[Outcome] = []
+    job = SimpleNamespace(store=Store(), apart=False, open=lambda: worker, write_audit=ended.extend)
+    headers = [[worker.evaluate(worker.open_header(Source(str(path)))) for path in paths] for paths in (wanted, other)]
+    measured = SimpleNamespace(add=lambda term: tally.merge(term.spreads))
+    [(_, chunk)] = spark.decide_series(job, measured, [("a", headers[0]), ("b", headers[1])])
+    assert {header.uri for header in chunk.headers} == {str(path) for path in wanted}
+    assert {row.crosswalk["url"] for row in ended} == {str(path) for path in other}
+    assert {(row.status, row.instance["code"]) for row in ended} == {("filtered", "save_condition")}
+    assert tally.as_record()["instances.filtered"] == 3
 
 
 def test_what_a_task_said_is_what_the_run_says() -> None:
