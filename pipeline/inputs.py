@@ -6,6 +6,7 @@ import csv
 import fnmatch
 import heapq
 import io
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -59,7 +60,8 @@ def check_apart(name: str, output: str) -> None:
     """
     if not name or not output:
         raise ConfigError(f"the {'output' if name else 'input'} is empty; is a variable not set?")
-    folder, written = canonical(name).rstrip("/") + "/", canonical(output).rstrip("/") + "/"
+    folder, written = (os.path.realpath(_path(uri)) if local_path(uri) else canonical(uri) for uri in (name, output))
+    folder, written = folder.rstrip("/") + "/", written.rstrip("/") + "/"
     if written.startswith(folder):
         raise ConfigError(f"the output {output} lies inside the input {name}; choose an output outside it")
 

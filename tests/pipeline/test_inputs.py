@@ -147,6 +147,18 @@ def test_a_run_does_not_eat_what_it_wrote(archive: Path) -> None:
     assert names(archive, str(archive), output=f"{archive}-out")
 
 
+def test_a_link_to_the_input_is_the_input(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(archive)
+    for name, output in (
+        (archive, tmp_path / "link" / "out"),
+        (tmp_path / "link", archive / "out"),
+        (tmp_path / "link" / "a", archive / "a"),
+    ):
+        with pytest.raises(ConfigError, match="lies inside the input"):
+            names(archive, str(name), output=str(output))
+    assert names(archive, str(archive / "a"), output=str(tmp_path / "link" / "b" / "out"))
+
+
 def test_objects(archive: Path) -> None:
     for name in ("in/x/1", "in/y/2", "in/1"):
         STORE.write_atomic(f"memory://objects/{name}", b"x")
