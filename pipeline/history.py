@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline import audit
@@ -130,7 +132,7 @@ def finished(store: Store, output: str, ledger: Ledger) -> Iterator[Header]:
                 )
 
 
-def superseded_urls(store: Store, output: str, ledger: Ledger) -> Iterator[str]:
+def superseded_urls(store: Store, output: str, ledger: Ledger, *, rowless: bool = False) -> Iterator[str]:
     """URIs of saved files whose input a later run did again, with another end or under another name. Known until the audit is compacted.
 
     An output may have been moved or copied since: what its rows say of folders above ``instances/`` may be another output.
@@ -139,6 +141,7 @@ def superseded_urls(store: Store, output: str, ledger: Ledger) -> Iterator[str]:
         store: where the output is.
         output: of the run.
         ledger: with the crosswalk of all runs.
+        rowless: a run died, so there may be files of which no row tells: they are listed, and are superseded, too.
     """
     ledger.connection.execute("create or replace table names (number bigint, name varchar)")
     number = 0
@@ -147,10 +150,15 @@ def superseded_urls(store: Store, output: str, ledger: Ledger) -> Iterator[str]:
             names = ["/".join(url.split("/")[-_NAME_PARTS:]) if url else None for url in batch["url_deid"].to_pylist()]
             ledger.insert("names", range(number, number + batch.num_rows), pa.array(names, pa.string()))
             number += batch.num_rows
+    folder = join(output, "instances")
+    listing = store.list_files(folder) if rowless and store.is_folder(folder) else iter(())
+    written = (source.uri.split("/")[-_NAME_PARTS:] for source in listing if source.uri.count("/") == folder.count("/") + _NAME_PARTS)
+    while some := ["/".join(parts) for parts in islice(written, BATCH)]:
+        ledger.insert("names", np.full(len(some), -1), pa.array(some, pa.string()))
     # A name that a row of the latest run of its input holds is in use; two rows of one run hold the same.
     found = ledger.connection.cursor().execute(
         """select distinct name from names where name is not null
             except select name from names join crosswalk using (number) join winner using (u0, u1) where crosswalk.run = winner.run"""
     )
     while rows := found.fetchmany(BATCH):
-        yield from (join(output, "instances", *row[0].split("/")) for row in rows)
+        yield from (join(folder, *row[0].split("/")) for row in rows)

@@ -151,7 +151,7 @@ def _work(
             lease.check()
             ledger.load(store, output)
             if since:
-                for stale in history.superseded_urls(store, output, ledger):
+                for stale in history.superseded_urls(store, output, ledger, rowless=resumed and not _launched(earlier)):
                     store.delete(stale)
             compact(store, output, ledger)
     attempts.forget_work_lists(settings)

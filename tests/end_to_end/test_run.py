@@ -189,6 +189,23 @@ def test_redo_under_another_secret_leaves_nothing_of_the_old_one(tmp_path: Path,
     assert len(rows(tmp_path / "out", "audit/instances")) == 2
 
 
+def test_redo_after_a_run_that_died_leaves_no_file_of_which_no_row_tells(tmp_path: Path, secret_file: Path) -> None:
+    paths = archive.series(tmp_path / "in", 3)
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
+    old = tree(tmp_path / "out")
+    for part in (*(tmp_path / "out" / "audit").rglob("*.parquet"), *(tmp_path / "out" / "restricted").rglob("*.parquet")):
+        part.unlink()
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    (tmp_path / "out" / "run.json").write_text(json.dumps(record | {"state": "running"}))
+    paths[0].unlink()
+    secret_file.write_text("another secret, also long enough")
+    assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo") == 0
+    new = tree(tmp_path / "out")
+    assert len(new) == 2
+    assert not set(old) & set(new)
+    assert main(["verify", str(tmp_path / "out")]) == 0
+
+
 def test_redo_in_a_copy_of_an_output_leaves_the_other_alone(tmp_path: Path, secret_file: Path) -> None:
     archive.series(tmp_path / "in", 2)
     assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
