@@ -55,7 +55,10 @@ class JobProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill the process and its group: workers, and decoders that they started."""
+        self.close()
+
+    def close(self) -> None:
+        """Kill the process and its group: workers, and decoders that they started; again is nothing."""
         if not self._open:
             return
         self._open = False
@@ -77,6 +80,7 @@ class JobProcess:
             answer: Tally | DeidError = self._pipe.recv()
             self._process.join(GRACE_SECONDS)
         except (EOFError, OSError):
+            self.close()  # at once: workers that are left write to a folder that is removed when this is known
             raise WorkerDiedError from None
         if isinstance(answer, DeidError):
             raise answer

@@ -15,7 +15,11 @@ import psutil
 import pydicom
 import pytest
 
+from pipeline import beam_local
 from pipeline.cli import main
+from pipeline.secret import SecretRef
+from pipeline.storage import Store
+from pipeline.worker import Job
 from tests.end_to_end import archive
 from tests.scale import cluster, runs
 
@@ -63,6 +67,17 @@ def test_a_killed_beam_worker_does_not_stop_the_run(tmp_path: Path, secret_file:
     assert status == 0, said[-2000:]
     assert "90 inputs: 90 saved" in said
     assert len(runs.rows(tmp_path / "out", "audit/instances")) == 90
+
+
+def test_no_worker_is_left_when_it_is_known_that_one_died(tmp_path: Path) -> None:
+    with beam_local.JobProcess() as process:
+        group = process._process.pid
+        os.kill(group, signal.SIGKILL)
+        job = Job("run", "policy", SecretRef("env", "NONE"), str(tmp_path), Store())
+        with pytest.raises(beam_local.WorkerDiedError):
+            process.run(job, [], 2, [])
+        with pytest.raises(ProcessLookupError):
+            os.killpg(group, 0)
 
 
 def test_a_killed_spark_worker_does_not_stop_the_run(tmp_path: Path, secret_file: Path, quick: str) -> None:
