@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
+from fsspec.asyn import get_loop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import listing
 from pipeline.listing import LISTING_THREADS, ListPage, walk_objects
-from pipeline.pages import Page
+from pipeline.pages import Page, page
 from transforms.types import Source
 
 PAGE = 3
@@ -71,3 +73,20 @@ def test_a_folder_that_cannot_be_listed_is_an_error() -> None:
 
     with pytest.raises(PermissionError):
         list(walk_objects(failing, "gs://b/p", "b/p"))
+
+
+def test_all_pages_of_google_are_asked_for() -> None:
+    """The emulator gives everything at once, whatever is asked for."""
+    answers = {
+        None: {"items": [{"name": "p/", "size": "0"}, {"name": "p/1", "size": "7", "generation": "5"}], "nextPageToken": "more"},
+        "more": {"prefixes": ["p/2/"]},
+    }
+
+    class Google:
+        loop = get_loop()
+
+        async def _call_list_objects(self, bucket: str, *, pageToken: str | None, prefix: str, **_: Any) -> dict[str, Any]:
+            return answers[pageToken] if (bucket, prefix) == ("b", "p/") else {"items": [{"name": "p/2/x", "size": "1"}]}
+
+    found = list(walk_objects(lambda folder, token: page(Google(), "gs", folder, token), "gs://b/p", "b/p"))
+    assert found == [Source("gs://b/p/1", 7, "5"), Source("gs://b/p/2/x", 1)]

@@ -104,6 +104,27 @@ def test_a_master_that_does_not_answer_is_said_with_what_to_do() -> None:
     assert spark._ended_by_spark(Exception("Task 1 failed 4 times"), context) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "x\ntransforms.errors.DeidError: write_failed: No space left on device; make room\n",
+            "write_failed: No space left on device; make room",
+        ),
+        ("Cannot call methods on a stopped SparkContext.", "see to the master, and run the same command again"),
+    ],
+)
+def test_a_job_that_fails_says_what_to_do(text: str, said: str, tmp_path: Path) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(text)
+
+    measured = SimpleNamespace(value=Tally())
+    context = SimpleNamespace(master="spark://h", defaultParallelism=2, accumulator=lambda *_: measured, parallelize=fail)
+    with pytest.raises(DeidError) as raised:
+        spark.run(SimpleNamespace(store=Store(), apart=False), [str(tmp_path / "part")], 1, context)
+    assert said in str(raised.value)
+
+
 def test_workers_import_the_installed_pyspark_only_where_the_archive_is_its_own(tmp_path: Path) -> None:
     archives = [tmp_path / place / "python" / "lib" / "pyspark.zip" for place in ("site/pyspark", "another")]
     (tmp_path / "site" / "pyspark").mkdir(parents=True)
