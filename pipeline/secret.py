@@ -85,7 +85,8 @@ def _file(where: str) -> bytes:
     try:
         return Path(where).read_bytes()
     except OSError as exc:
-        raise ConfigError(f"the secret file {where} cannot be read ({type(exc).__name__}); {_HOW}") from None
+        # What was given may be the secret itself: it is not repeated in what logs keep.
+        raise ConfigError(f"the secret file cannot be read ({type(exc).__name__}): expected its path, never the secret; {_HOW}") from None
 
 
 def _env(where: str) -> bytes:

@@ -42,6 +42,7 @@ def test_what_is_wrong_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pyte
         (lambda: find("x", True), "exclude each other"),
         (lambda: resolve(find(str(tmp_path / "none"), False)), "cannot be read"),
         (lambda: resolve(find(str(short), False)), "4 bytes; at least 16"),
+        (lambda: resolve(find("tiny0123456789abcdef", False)), "expected its path, never the secret"),
         (lambda: resolve(SecretRef("env", "NO_SUCH_VARIABLE")), "not set on this worker"),
         (lambda: find("https://example.com/secret", False), "another scheme"),
     ]
