@@ -71,7 +71,7 @@ def options(runner: str, workers: int, extra: Sequence[str] = ()) -> PipelineOpt
         flags += [f"--direct_num_workers={workers}"]
     elif runner == "dataflow":
         # The globals of a main program are nothing that a worker needs, nor anything to be left in a bucket. A process cleans one chunk at
-        # a time: Dataflow would give it twelve, and their memory, and they would take each other for duplicates.
+        # a time: Dataflow would give it twelve, and so twelve times the memory, for the one core that an engine uses.
         flags += ["--no_save_main_session", "--number_of_worker_harness_threads=1"]
         flags += [f"--max_num_workers={workers}"] if workers > 1 else []
     return PipelineOptions([*flags, *extra])
