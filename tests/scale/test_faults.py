@@ -69,6 +69,23 @@ def test_a_killed_beam_worker_does_not_stop_the_run(tmp_path: Path, secret_file:
     assert len(runs.rows(tmp_path / "out", "audit/instances")) == 90
 
 
+def test_files_are_replaced_only_after_a_worker_died(
+    tmp_path: Path, secret_file: Path, quick: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.series(tmp_path / "in", 2)
+    run, jobs = beam_local.JobProcess.run, []
+
+    def dies_first(self: beam_local.JobProcess, job: Job, *rest: object) -> object:
+        jobs.append(job)
+        if len(jobs) == 1:
+            raise beam_local.WorkerDiedError
+        return run(self, job, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(beam_local.JobProcess, "run", dies_first)
+    assert main(runs.command(tmp_path / "in", tmp_path / "out", secret_file, "--workers", "2", config=quick)[3:]) == 0
+    assert [(job.apart, job.overwrite) for job in jobs] == [(False, False), (True, True)]
+
+
 def test_no_worker_is_left_when_it_is_known_that_one_died(tmp_path: Path) -> None:
     with beam_local.JobProcess() as process:
         group = process._process.pid
