@@ -17,6 +17,7 @@ from apache_beam.transforms.environments import ExternalEnvironment
 from pipeline import spill
 from pipeline.lean import check_whole
 from pipeline.manifest import read_shard, slices
+from pipeline.settings import nearest
 from pipeline.silence import debugging
 from pipeline.storage import Store
 from pipeline.worker import Job
@@ -45,14 +46,22 @@ SLICES_PER_WORKER, SLICES_OF_A_CLUSTER = 16, 64
 
 
 def check(runner: str, extra: Sequence[str] = ()) -> None:
-    """Whether a cluster's runner has the options that it cannot do without.
+    """Whether a runner has the options that it cannot do without, and no others than there are: Beam passes over what it does not know.
 
     Raises:
-        ConfigError: says in Beam's words what is missing or wrong.
+        ConfigError: says what is missing or wrong, in Beam's words where it finds it.
     """
     chosen = options(runner, 1, extra)
-    wrong = PipelineOptionsValidator(chosen, create_runner(RUNNERS[runner])).validate()
-    if runner == "beam-spark" and not (chosen.view_as(PortableOptions).job_endpoint or chosen.get_all_options()["spark_job_server_jar"]):
+    known = chosen.get_all_options()
+    unknown = chosen.get_all_options(retain_unknown_options=True).keys() - known.keys()
+    others = runner == "beam-spark" or known["template_location"]  # a job server and a launcher of templates have options of their own
+    wrong = [] if others else [f"there is no --{name}{nearest(name, known) or '.'}" for name in sorted(unknown)]
+    if not wrong:
+        try:
+            wrong += PipelineOptionsValidator(chosen, create_runner(RUNNERS[runner])).validate()
+        except Exception as exc:  # it looks for the buckets of Dataflow
+            wrong.append(f"what they name cannot be reached ({type(exc).__name__}): see to the network and to credentials.")
+    if runner == "beam-spark" and not (chosen.view_as(PortableOptions).job_endpoint or known["spark_job_server_jar"]):
         wrong.append("Expected --job_endpoint=HOST:PORT of a job server, or --spark_job_server_jar=JAR.")  # else Beam would download one
     if wrong:
         raise ConfigError(f"the runner '{runner}' and its options behind --: {' '.join(wrong)} See docs/scale.md")

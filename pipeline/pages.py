@@ -19,7 +19,8 @@ class Page:
     """Some of what is directly below a prefix.
 
     Attributes:
-        objects: their URIs are names as the file system has them, without a scheme.
+        objects: their URIs are names as the file system has them, without a scheme. One that is named like the prefix is a mark for a
+            folder unless it holds something: no file system reads that one, but it must have its row.
         folders: names that end in '/'.
         following: what to ask for the next page with; None at the end.
     """
@@ -56,7 +57,7 @@ def _s3(filesystem: Any, prefix: str, token: str | None) -> Page:
     more = filesystem.req_kw | ({"ContinuationToken": token} if token else {})
     what = {"Bucket": bucket, "Prefix": key, "Delimiter": "/", "MaxKeys": PAGE}
     answer = sync(filesystem.loop, filesystem._call_s3, "list_objects_v2", **what, **more)
-    found = (each for each in answer.get("Contents", ()) if each["Key"] != key)
+    found = (each for each in answer.get("Contents", ()) if each["Key"] != key or each["Size"])
     return Page(
         tuple(Source(f"{bucket}/{each['Key']}", each["Size"], version_of(each)) for each in found),
         tuple(f"{bucket}/{each['Prefix']}" for each in answer.get("CommonPrefixes", ())),
@@ -68,7 +69,7 @@ def _gs(filesystem: Any, prefix: str, token: str | None) -> Page:
     bucket, _, key = prefix.partition("/")
     call = filesystem._call_list_objects
     answer = sync(filesystem.loop, call, bucket, delimiter="/", prefix=key or None, maxResults=PAGE, pageToken=token)
-    found = (each for each in answer.get("items", ()) if each["name"] != key)
+    found = (each for each in answer.get("items", ()) if each["name"] != key or int(each.get("size", 0)))
     return Page(
         tuple(Source(f"{bucket}/{each['name']}", int(each.get("size", 0)), version_of(each)) for each in found),
         tuple(f"{bucket}/{each}" for each in answer.get("prefixes", ())),

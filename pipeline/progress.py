@@ -65,7 +65,7 @@ def shown(inputs: int, stream: TextIO | None = None, events: EventLog | None = N
     """
     out = stream or sys.stderr
     stop = threading.Event()
-    with tempfile.TemporaryDirectory(prefix="dicom-deid-progress-") as folder:
+    with tempfile.TemporaryDirectory(prefix="dicom-deid-progress-", ignore_cleanup_errors=True) as folder:
         drain = Drain(folder)
         thread = threading.Thread(target=_show, args=(folder, inputs, out, stop, drain, events), daemon=True)
         thread.start()

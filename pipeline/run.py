@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +13,7 @@ from typing import Any
 from pipeline import attempts, audit, history, log, profiler, spark
 from pipeline.beam_local import JobProcess
 from pipeline.compact import compact
+from pipeline.lean import lean_beam
 from pipeline.lease import Lease, held
 from pipeline.ledger import Ledger
 from pipeline.secret import resolve
@@ -86,9 +87,9 @@ def _execute(settings: Settings, run_id: str, watch: Watch) -> Summary:
     check_model(settings.policy.text.ner, settings.policy.text.ner_model)
     if settings.runner == "spark":
         spark.check(settings.engine_options)
-    elif settings.runner != "local":
-        from pipeline import beam  # imported late: it takes seconds
-
+    elif settings.runner != "local" or settings.engine_options:
+        with lean_beam() if settings.runner == "local" else nullcontext():
+            from pipeline import beam  # imported late: it takes seconds
         beam.check(settings.runner, settings.engine_options)
     identity = Identity(resolve(settings.secret))
     fingerprint = {

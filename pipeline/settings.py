@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -70,7 +71,7 @@ def make(
     secrets.resolve(reference)
     runner = _BEAM_NAMES.get(runner.lower(), runner)
     if runner not in RUNNERS:
-        raise ConfigError(f"unknown runner '{runner}'{_nearest(runner, RUNNERS)}; expected one of {', '.join(RUNNERS)}")
+        raise ConfigError(f"unknown runner '{runner}'{nearest(runner, RUNNERS)}; expected one of {', '.join(RUNNERS)}")
     if workers < 1:
         raise ConfigError(f"--workers is {workers}; expected 1 or more")
     if io_threads < 1:
@@ -144,7 +145,7 @@ def _explain(error: Any) -> str:
     """One pydantic error in one line; an unknown key names the nearest known one."""
     where = ".".join(str(part) for part in error["loc"]) or "policy"
     if error["type"] == "extra_forbidden":
-        return f"unknown key '{where}'{_nearest(str(error['loc'][-1]), _known_keys(error['loc'][:-1]))}"
+        return f"unknown key '{where}'{nearest(str(error['loc'][-1]), _known_keys(error['loc'][:-1]))}"
     found = error.get("input")
     shown = f", found {found!r}" if isinstance(found, str | int | float | bool) and error["type"] != "value_error" else ""
     return f"'{where}': {error['msg'].removeprefix('Value error, ')}{shown}"
@@ -161,6 +162,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
+def nearest(word: str, known: Collection[str]) -> str:
+    """What somebody may have meant who wrote ``word``, as the end of a message; '' when nothing is like it."""
     match = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"; did you mean '{match[0]}'?" if match else ""

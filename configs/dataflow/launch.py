@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.cli import main
 
-OURS = ("config", "output", "secret_file", "workers", "max_quarantined", "log_format", "log_level")
+OURS = ("config", "output", "secret_file", "workers", "io_threads", "max_quarantined", "log_format", "log_level")
 SWITCHES = ("redo", "profile")
 
 

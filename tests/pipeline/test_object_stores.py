@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import aiohttp
 import pytest
+from fsspec.asyn import sync
 
 from pipeline import storage
 from pipeline.inputs import expand
@@ -191,6 +192,23 @@ def test_lists_like_a_disk(cloud: Emulated) -> None:
     assert list(expand([root, f"{root}/**/1", f"{root}/a.dcm"], cloud.store)) == found
     with pytest.raises(ConfigError, match="does not exist"):
         list(expand([join(cloud.root, "nothing")], cloud.store))
+
+
+@pytest.mark.parametrize("size", [9, 0])
+def test_an_object_named_like_a_folder_is_listed_when_it_holds_something(cloud: Emulated, size: int) -> None:
+    """Empty, it is a mark that some tools leave for a folder. Nothing reads it by that name, but it must not be passed over."""
+    root, filesystem = join(cloud.root, "marks"), cloud.store.filesystem(cloud.root)
+    cloud.store.write_atomic(f"{root}/odd/one.dcm", b"one")
+    bucket = cloud.root.partition("://")[2]
+    if cloud.root.startswith("s3://"):
+        sync(filesystem.loop, filesystem._call_s3, "put_object", Bucket=bucket, Key="marks/odd/", Body=bytes(size))
+    elif cloud.root.startswith("gs://") and size:  # its emulator takes no empty one
+        where = f"{filesystem._endpoint}/upload/storage/v1/b/{bucket}/o"
+        sync(filesystem.loop, filesystem._call, "POST", where, uploadType="media", name="marks/odd/", data=bytes(size))
+    else:
+        pytest.skip("adlfs lists no such object, and the emulator of Cloud Storage takes no empty one")
+    listed = [source.uri for source in cloud.store.list_files(root)]
+    assert listed == [f"{root}/odd/", f"{root}/odd/one.dcm"][0 if size else 1 :]
 
 
 def test_lists_page_by_page(cloud: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:

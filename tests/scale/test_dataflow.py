@@ -15,11 +15,13 @@ import fsspec
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
 
+from pipeline import beam as pipeline_beam
 from pipeline import cli
 from tests.conftest import SECRET
 from tests.end_to_end import archive
 from tests.pipeline import emulators
 from tests.scale.runs import CONFIG
+from transforms.errors import ConfigError
 
 STEPS = [
     "ListShards",
@@ -149,3 +151,10 @@ def test_what_a_cluster_cannot_do_without_is_said_before_anything_is_read(
 def test_the_work_list_is_kept_for_the_workers_and_the_run_says_launched(staged: tuple[dict[str, bytes], Path]) -> None:
     assert [name for name in staged[0] if name.startswith("/out/restricted/manifests/")]
     assert json.loads(staged[0]["/out/run.json"])["state"] == "launched"
+
+
+@pytest.mark.parametrize("runner", ["local", "dataflow"])
+def test_an_option_that_beam_does_not_know_is_said(runner: str) -> None:
+    with pytest.raises(ConfigError, match=r"there is no --disk_size_gbs; did you mean 'disk_size_gb'\?"):
+        pipeline_beam.check(runner, ["--disk_size_gbs=50"])
+    pipeline_beam.check("beam-spark", ["--job_endpoint=localhost:8099", "--of_the_server=1"])

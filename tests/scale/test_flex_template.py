@@ -19,6 +19,7 @@ EXAMPLE = {
     "config": "basic.yaml",
     "secret_file": "gcp-secret://projects/p/secrets/s",
     "workers": "20",
+    "io_threads": "32",
     "redo": "true",
     "max_quarantined": "0",
     "log_format": "json",

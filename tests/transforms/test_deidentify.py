@@ -128,6 +128,22 @@ def test_one_that_fails_among_others_is_the_only_one(worker: Deidentifier, tmp_p
     assert len(list((tmp_path / "out").rglob("*.dcm"))) == 2
 
 
+def test_chunks_that_are_worked_on_at_once_do_not_take_each_other_s_files_for_theirs(tmp_path: Path) -> None:
+    """An engine may give one process several chunks; what replaces files must still keep two inputs of one SOP Instance UID apart."""
+    worker = Deidentifier(Policy(), Identity(SECRET.encode()), Store(), str(tmp_path / "out"), overwrite=True)
+    first, second = archive.series(tmp_path / "one", 1)[0], archive.series(tmp_path / "two", 1)[0]
+    other = pydicom.dcmread(first)
+    other.PixelData = bytes(len(other.PixelData))
+    other.save_as(tmp_path / "one" / "other")
+    chunks = []
+    for paths in ([first, tmp_path / "one" / "other"], [second]):
+        headers = [worker.evaluate(worker.open_header(Source(str(path), path.stat().st_size))) for path in paths]
+        chunks += [chunk for chunk in worker.decide_series(headers) if isinstance(chunk, Chunk)]
+    one, two = (worker.masking().through([chunk]) for chunk in chunks)
+    ended = [worker.write(worker.verify(worker.deidentify_tags(next(works)))) for works in (one, two, one)]
+    assert [outcome.instance["code"] for outcome in ended] == [None, None, "conflicting_duplicate"]
+
+
 def test_a_claim_is_made_only_of_what_was_done(tmp_path: Path) -> None:
     """113101 and BurnedInAnnotation NO stand for cleaned pixels; a policy that looks at none must not write them."""
     path = archive.burned(tmp_path / "in" / "one.dcm")

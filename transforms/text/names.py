@@ -26,6 +26,8 @@ _SIDES = frozenset("lrLR")
 _ANATOMY = frozenset("AVNMLR")
 """Arteria, vena, nervus, musculus, left and right, abbreviated as forenames are: ``V. Cava``."""
 _GAP = re.compile(r"[\s.,^'’]{1,3}|-")
+_BEGINS = re.compile(r"[.!?:]\s|\n")
+"""A sentence ends between two words."""
 _SCALES = frozenset("grade score scale index ratio stage class classification category type".split())  # noqa: SIM905
 _GRADE = re.compile(r"\s?[:=]?\s?(?:\d(?:[.,]\d{1,2})?|[IVX]{1,4})[a-fA-F]?(?![\w/-]|[.,]\d)")
 """What stands behind the name of a scale; two digits may be an age."""
@@ -106,7 +108,13 @@ def _seed(token: _Token, known: Mapping[str, str], caseless: bool, is_known: Cal
 
 
 def _weak(tokens: list[_Token], text: str, weak: Container[str]) -> None:
-    """Two parts of one header's names side by side are a name, however they are written: ``ct li wu``."""
+    """Two parts of one header's names side by side are a name, however they are written: ``ct li wu``.
+
+    So is one that is written as a name is, where no sentence begins: ``CT Ng``. Abbreviations are not (``NG tube``, ``5 ng``).
+    """
+    for left, token in pairwise(tokens):
+        if token.folded in weak and len(token.text) > 1 and token.text.istitle():
+            token.name |= not _BEGINS.search(_gap(text, left, token))
     for left, right in pairwise(tokens):
         parts = [token.folded in weak for token in (left, right)]
         both = all(part or token.known for part, token in zip(parts, (left, right), strict=True))

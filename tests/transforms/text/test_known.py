@@ -136,6 +136,22 @@ def test_two_short_parts_of_a_name_are_one(detector: PiiDetector, text: str) -> 
     assert detector.clean(text, detector.known([dataset]))[0].lower() == "ct [person]"
 
 
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("CT Ng", "CT [PERSON]"),
+        ("Thorax Ng 2 of 3", "Thorax [PERSON] 2 of 3"),
+        ("NG tube in place", "NG tube in place"),
+        ("PSA 5 ng per ml", "PSA 5 ng per ml"),
+        ("No change. Ng tube in place", "No change. Ng tube in place"),
+    ],
+)
+def test_a_short_name_is_one_where_it_is_written_as_a_name(detector: PiiDetector, text: str, clean: str) -> None:
+    dataset = Dataset()
+    dataset.PatientName = "Ng^A"
+    assert detector.clean(text, detector.known([dataset]))[0] == clean
+
+
 def test_codes_for_persons_and_institutions_are_known_by_their_meaning(detector: PiiDetector) -> None:
     def code(meaning: str) -> Dataset:
         item = Dataset()
