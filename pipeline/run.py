@@ -28,7 +28,10 @@ from transforms.text.ner import check_model
 from transforms.types import Status
 
 MEASURED = "counted while the work was done: what was retried is in it twice, what died with its process is not; see counts and totals"
-PACKAGES = ("dicom-deid-pipeline", "apache-beam", "pydicom", "numpy", "opencv-python-headless", "rapidocr", "openvino", "presidio-analyzer")
+PACKAGES = (
+    *("dicom-deid-pipeline", "apache-beam", "pydicom", "numpy", "opencv-python-headless"),
+    *("rapidocr", "onnxruntime", "openvino", "presidio-analyzer"),
+)
 
 
 @dataclass(frozen=True)
