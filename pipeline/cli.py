@@ -7,6 +7,7 @@ Exit status: 0 done and reconciled; 1 something is not as it should be, or anoth
 from __future__ import annotations
 
 import argparse
+import difflib
 import errno
 import gc
 import logging
@@ -24,7 +25,7 @@ UNREAD = 141
 COMMANDS = {
     "run": ("pipeline.commands.run", "de-identify an archive"),
     "pending": ("pipeline.commands.pending", "list the inputs that no run finished, as a manifest for 'run'"),
-    "inspect": ("pipeline.commands.inspect", "show what would be done to one file; writes nothing"),
+    "inspect": ("pipeline.commands.inspect", "show what would be done to one file, without doing it"),
     "verify": ("pipeline.commands.verify", "reconcile the counts of an output and scan its files for leaks"),
     "report": ("pipeline.commands.report", "write a self-contained HTML report of an output"),
     "devices": ("pipeline.commands.devices", "translate pixel rules of CTP or deid into rules for devices"),
@@ -82,11 +83,21 @@ def _parse(argv: Sequence[str], extra: list[str]) -> tuple[ModuleType, argparse.
             modules[name] = import_module(module)
             gc.enable()
             modules[name].add_arguments(command)
-    options = parser.parse_args(argv)
+    options, unknown = parser.parse_known_args(argv)
+    asked = commands.choices[options.command]
+    if unknown:
+        asked.error(f"unrecognized arguments: {' '.join(unknown)}{_nearest(unknown[0], asked)}")
     if extra and options.command != "run":
-        parser.error("options after -- are for 'run'")
+        asked.error("options after -- are for 'run'")
     options.engine_options = extra
     return modules[options.command], options
+
+
+def _nearest(word: str, command: argparse.ArgumentParser) -> str:
+    """The option that was meant, perhaps."""
+    known = [option for option in command.format_usage().replace("[", " ").replace("]", " ").split() if option.startswith("--")]
+    match = difflib.get_close_matches(word.partition("=")[0], known, n=1)
+    return f"; did you mean {match[0]}?" if match else ""
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:

@@ -31,6 +31,12 @@ def test_every_recipe_loads(path: Path) -> None:
     assert policy.description, f"{path.name} says in no sentence whom it serves"
 
 
+def test_unknown_options_name_the_nearest_known_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["report", "out", "--thumbnial=1"])
+    assert "report: error: unrecognized arguments: --thumbnial=1; did you mean --thumbnails?" in capsys.readouterr().err
+
+
 def test_unknown_keys_name_the_nearest_known_one(tmp_path: Path) -> None:
     assert "unknown key 'pixles'; did you mean 'pixels'?" in load(tmp_path, "pixles: {}")
     assert "unknown key 'pixels.modes'; did you mean 'mode'?" in load(tmp_path, "pixels: {modes: REDACT_ALL_TEXT}")
