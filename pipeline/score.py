@@ -53,6 +53,8 @@ class Run:
             for table in audit.read(self._store, canonical(output), "restricted/crosswalk", ["url", "url_deid", "status", "run_id"])
             for row in table.to_pylist()
         ]
+        if not rows:
+            raise ConfigError("the output holds no restricted/crosswalk; expected a folder or URI that 'dicom-deid run' wrote")
         rows.sort(key=lambda row: str(row["run_id"]))  # of an input that was done again the latest counts
         self._ends: dict[str, tuple[str, str]] = {row["url"]: (row["status"], row["url_deid"] or "") for row in rows}
 
@@ -133,14 +135,16 @@ REPORTED = ("name", "modality", "status", "hidden", "over_redaction", "changed",
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``dicom-deid score``."""
-    parser.add_argument("--truth", type=Path, required=True, help="truth.json of synth, Presidio's ground truth, or a CSV of checks")
-    parser.add_argument("--original", required=True, help="folder or URI that the truth's names are relative to")
-    parser.add_argument("--output", required=True, help="output of the run, a folder or URI")
+    parser.add_argument(
+        "--truth", type=Path, required=True, metavar="FILE", help="truth.json of synth, Presidio's ground truth, or a CSV of checks"
+    )
+    parser.add_argument("--original", required=True, metavar="URI", help="folder or URI that the truth's names are relative to")
+    parser.add_argument("--output", required=True, metavar="OUT", help="folder or URI that 'dicom-deid run' wrote")
     parser.add_argument(
         "--presidio-padding", type=int, default=PADDING, metavar="N", help=f"padding_width of Presidio's ground truth (default {PADDING})"
     )
     parser.add_argument("--json", action="store_true", help="print JSON, with a row for each file and each failed check")
-    parser.add_argument("--failures", type=int, default=0, help="print up to this many failed checks: file, action, tag, kind")
+    parser.add_argument("--failures", type=int, default=0, metavar="N", help="failed checks to print: file, action, tag, kind (default 0)")
 
 
 def main(args: argparse.Namespace) -> int:

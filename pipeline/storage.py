@@ -289,7 +289,8 @@ class Store:
             self.write_atomic(probe, b"probe")
             self.delete(probe)
         except DeidError as exc:
-            raise ConfigError(f"cannot write to {uri}: {exc.detail}") from None
+            wanted = "; expected a folder that may be made or written to" if local_path(uri) else ""
+            raise ConfigError(f"cannot write to {uri}: {exc.detail}{wanted}") from None
 
     def is_folder(self, uri: str) -> bool:
         """Whether there are files below ``uri``, or ``uri`` is a local directory.

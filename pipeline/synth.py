@@ -203,24 +203,45 @@ def _write(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``dicom-deid synth``."""
-    parser.add_argument("out", type=Path, help="folder to make: dicom/, truth.json, ink/")
-    parser.add_argument("--source", type=Path, nargs="*", help="images or folders (default: what pydicom carries, and phantoms)")
-    parser.add_argument("--count", type=int, help="images with burned-in text (default: one per source)")
-    parser.add_argument("--clean", type=int, default=0, help="images without text beside them")
-    parser.add_argument("--series", type=int, default=0, help="series with the same text in every slice")
-    parser.add_argument("--cines", type=int, default=0, help="multi-frame instances with the same text in every frame")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder to make: dicom/, truth.json, ink/")
+    parser.add_argument(
+        "--source", type=Path, nargs="*", metavar="PATH", help="images or folders (default: what pydicom carries, and phantoms)"
+    )
+    for option, default, meaning in (
+        ("--count", None, "images with burned-in text (default: one per source)"),
+        ("--clean", 0, "images without text beside them (default 0)"),
+        ("--series", 0, "series with the same text in every slice (default 0)"),
+        ("--cines", 0, "multi-frame instances with the same text in every frame (default 0)"),
+        ("--slices", 20, "slices of a series, frames of a cine (default 20)"),
+        ("--seed", 1, "another gives other patients and places; the same gives the same files (default 1)"),
+        ("--workers", 1, "processes; the files do not depend on it (default 1)"),
+    ):
+        parser.add_argument(option, type=int, default=default, metavar="N", help=meaning)
     parser.add_argument("--tags", action="store_true", help="plant identifiers all over the header of each source; burn nothing in")
-    parser.add_argument("--slices", type=int, default=20, help="slices of a series, frames of a cine")
-    parser.add_argument("--encoding", choices=(MIX, *encodings.ENCODINGS), default=MIX, help="explicit where an image cannot take it")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1)
+    known = ", ".join(encodings.ENCODINGS)
+    parser.add_argument(
+        "--encoding",
+        choices=(MIX, *encodings.ENCODINGS),
+        default=MIX,
+        metavar="NAME",
+        help=f"mix (default), or of all images one of {known}; explicit where an image cannot take it",
+    )
     parser.add_argument("--system-fonts", action="store_true", help="use the machine's fonts too (the result then depends on it)")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run ``dicom-deid synth``."""
-    if args.out.exists() and any(args.out.iterdir()):
-        raise ConfigError(f"{args.out}: expected a new or empty folder")
+    for name, least in (("count", 0), ("clean", 0), ("series", 0), ("cines", 0), ("slices", 1), ("workers", 1)):
+        given = getattr(args, name)
+        if given is not None and given < least:
+            raise ConfigError(f"--{name} is {given}; expected {least} or more")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        filled = any(args.out.iterdir())
+    except OSError as exc:
+        raise ConfigError(f"{args.out}: expected a new or empty folder ({exc.strerror})") from exc
+    if filled:
+        raise ConfigError(f"{args.out}: expected a new or empty folder; it holds files")
     plan = {key: getattr(args, key) for key in ("seed", "count", "clean", "series", "cines", "slices", "tags", "encoding", "system_fonts")}
     print(make_archive(args.source or None, args.out, workers=args.workers, **plan))
     return 0

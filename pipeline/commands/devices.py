@@ -8,13 +8,15 @@ from pathlib import Path
 
 import yaml
 
+from pipeline.commands import target as targets
 from pipeline.device_rules import translate
+from pipeline.storage import Store, canonical
 from transforms.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``devices``."""
-    parser.add_argument("script", help="a DicomPixelAnonymizer script of CTP, or a recipe of pydicom's deid")
+    parser.add_argument("script", metavar="FILE", help="a DicomPixelAnonymizer script of CTP, or a recipe of pydicom's deid")
     parser.add_argument("--to", metavar="FILE", help="where to write the rules (default: the terminal)")
 
 
@@ -33,7 +35,7 @@ def main(options: argparse.Namespace) -> int:
     rules = [rule.model_dump(mode="json", exclude_defaults=True) for rule in translated.rules]
     text = yaml.safe_dump({"devices": rules}, sort_keys=False, default_flow_style=None, allow_unicode=True, width=140)
     if options.to:
-        Path(options.to).write_text(text, encoding="utf-8")
+        targets.write(Store(), "--to", canonical(options.to), text.encode())
     else:
         print(text, end="")
     for reason in translated.left_out:

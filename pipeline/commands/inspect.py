@@ -18,7 +18,7 @@ from pipeline.settings import load_policy
 from pipeline.silence import silence
 from pipeline.storage import Store, canonical
 from transforms.deidentify import Deidentifier
-from transforms.errors import ConfigError, DeidError
+from transforms.errors import Code, ConfigError, DeidError
 from transforms.pixels.engines.registry import check_engine
 from transforms.pixels.frames import FrameReader
 from transforms.pixels.info import pixel_info
@@ -33,12 +33,12 @@ MASKED, KEPT = (64, 64, 255), (64, 200, 64)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``inspect``."""
-    parser.add_argument("file", help="a DICOM file or URI")
-    parser.add_argument("--config", default="configs/basic.yaml", help="policy (default configs/basic.yaml)")
-    parser.add_argument("--secret-file", help="as for run; without one a random secret shows what new identifiers look like")
-    parser.add_argument("--png", metavar="PATH", help="write the frame with its boxes drawn: red is masked, green is kept")
-    parser.add_argument("--frame", type=int, default=0, help="frame to draw (default 0)")
-    parser.add_argument("--no-values", action="store_true", help="do not show recognised text")
+    parser.add_argument("file", metavar="FILE", help="a DICOM file or URI")
+    parser.add_argument("--config", default="configs/basic.yaml", metavar="FILE", help="policy (default configs/basic.yaml)")
+    parser.add_argument("--secret-file", metavar="FILE", help="as for 'run'; a random one will do: new values are not shown")
+    parser.add_argument("--png", metavar="FILE", help="write the frame with its boxes drawn: red is masked, green is kept")
+    parser.add_argument("--frame", type=int, default=0, metavar="N", help="frame to draw, from 0 (default 0)")
+    parser.add_argument("--no-values", action="store_true", help="do not show the text that was recognised")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -53,6 +53,8 @@ def main(options: argparse.Namespace) -> int:
     try:
         dataset = read_instance(store.read_all(canonical(options.file), policy.limits.max_instance_bytes), policy.limits)
     except DeidError as exc:
+        if exc.code is Code.READ_FAILED:
+            raise ConfigError(f"'{options.file}' cannot be read ({exc.detail}); expected one DICOM file, or its URI") from None
         raise ConfigError(f"'{options.file}' would be no saved file: {exc}") from None
     known = worker.pii.known([dataset])
     boxes = worker.pixels.look(dataset, known)

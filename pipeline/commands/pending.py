@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import history
+from pipeline.commands import target as targets
 from pipeline.inputs import expand
 from pipeline.ledger import Ledger
 from pipeline.storage import Store, canonical, local_path
@@ -30,7 +31,7 @@ BATCH_ROWS = 65_536
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``pending``."""
     parser.add_argument("--input", required=True, nargs="+", action="extend", metavar="URI", help="what 'run' takes as --input")
-    parser.add_argument("--output", required=True, help="the output of 'run'")
+    parser.add_argument("--output", required=True, metavar="OUT", help="the output of 'run'; it may not be there yet")
     parser.add_argument("--to", metavar="URI", help="where to write the manifest (default: restricted/pending.parquet in the output)")
     parser.add_argument(
         "--settled",
@@ -50,12 +51,14 @@ def main(options: argparse.Namespace) -> int:
     """
     if options.settled < 0:
         raise ConfigError(f"--settled is {options.settled}; expected 0 or more")
+    if not 0 <= options.none_status <= 255:
+        raise ConfigError(f"--none-status is {options.none_status}; expected 0 to 255")
     store, output = Store(), canonical(options.output).rstrip("/")
     target = canonical(options.to) if options.to else store.join(output, "restricted", "pending.parquet")
     seen: Counter[str] = Counter()
     unfinished = pending(_counted(expand(options.input, store, output), seen), store, output)
     rows, manifest = write_manifest(_settled(unfinished, time.time() - options.settled, seen) if options.settled else unfinished)
-    store.write_atomic(target, manifest)
+    targets.write(store, "--to", target, manifest)
     waiting = f", {seen['waiting']} left for the next time" if seen["waiting"] else ""
     print(f"{rows} of {seen['inputs']} inputs are pending{waiting}: {target}")
     return 0 if rows else int(options.none_status)

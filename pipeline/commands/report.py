@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 
 from pipeline import report
+from pipeline.commands import target as targets
 from pipeline.storage import Store, canonical
 from transforms.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``report``."""
-    parser.add_argument("output", metavar="OUT", help="directory or URI that 'dicom-deid run' wrote")
+    parser.add_argument("output", metavar="OUT", help="folder or URI that 'dicom-deid run' wrote")
     parser.add_argument("--to", metavar="FILE", help="where to write the page (default: report.html in OUT)")
     parser.add_argument(
         "--thumbnails", type=int, default=12, metavar="N", help="saved images with masked text to show (default 12; 0: none)"
@@ -29,6 +30,6 @@ def main(options: argparse.Namespace) -> int:
     store, output = Store(), canonical(options.output).rstrip("/")
     target = canonical(options.to) if options.to else store.join(output, "report.html")
     page = report.render(store, output, options.thumbnails).encode()
-    store.write_atomic(target, page)
+    targets.write(store, "--to", target, page)
     print(f"{target}: {report.size(len(page))}")
     return 0

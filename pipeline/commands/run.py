@@ -17,18 +17,25 @@ from pipeline.storage import join
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``run``."""
-    parser.add_argument("--config", required=True, help="policy, such as configs/basic.yaml")
+    parser.add_argument("--config", required=True, metavar="FILE", help="policy, such as configs/basic.yaml")
     parser.add_argument(
         "--input",
         required=True,
         nargs="+",
         action="extend",
         metavar="URI",
-        help="directories, globs, files, @list.txt, or manifests of URIs (.csv, .parquet)",
+        help="folders, globs, files, @list.txt, or manifests of URIs (.csv, .parquet)",
     )
-    parser.add_argument("--output", required=True, help="directory or URI; holds instances/, audit/, restricted/ and run.json")
-    parser.add_argument("--runner", default="local", help="local (default), dataflow, spark or beam-spark; Beam's own names are accepted")
-    parser.add_argument("--workers", type=int, default=1, help="processes on this machine, or the most workers of a cluster (default 1)")
+    parser.add_argument("--output", required=True, metavar="OUT", help="folder or URI; holds instances/, audit/, restricted/ and run.json")
+    parser.add_argument(
+        "--runner",
+        default="local",
+        metavar="NAME",
+        help="local (default), dataflow, spark or beam-spark; Beam's own names are accepted; options behind -- go to Beam or Spark",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes on this machine, or the most workers of a cluster (default 1)"
+    )
     parser.add_argument(
         "--io-threads",
         type=int,
@@ -36,11 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"requests to an object store that a worker has under way while it works (default {settings.IO_THREADS}); a disk needs none",
     )
-    parser.add_argument("--secret-file", help="file, env://, gcp-secret:// or aws-secret:// with the secret; default: $DICOM_DEID_SECRET")
+    parser.add_argument(
+        "--secret-file", metavar="FILE", help="file, env://, gcp-secret:// or aws-secret:// with the secret (default: $DICOM_DEID_SECRET)"
+    )
     parser.add_argument("--ephemeral-secret", action="store_true", help="a random secret, for trying things out")
-    parser.add_argument("--max-quarantined", type=int, help="exit with status 1 when more inputs than this are quarantined")
+    parser.add_argument("--max-quarantined", type=int, metavar="N", help="exit with status 1 when more inputs than this are quarantined")
     parser.add_argument("--log-format", choices=FORMATS, default="text", help="lines of the log on standard error (default text)")
-    parser.add_argument("--log-level", choices=LEVELS, default="error", help="warning: quarantined inputs; info: all; debug: headers, too")
+    parser.add_argument(
+        "--log-level", choices=LEVELS, default="error", help="warning: quarantined inputs; info: all; debug: headers, too (default error)"
+    )
     parser.add_argument("--profile", action="store_true", help="sample where the time goes, into OUT/profile/, with a table at the end")
     parser.add_argument("--redo", action="store_true", help="do everything again, even what an earlier run finished")
 

@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from pipeline import audit, database, history, verify_counts, verify_files
 from pipeline import secret as secrets
+from pipeline.commands import target as targets
 from pipeline.storage import Store, canonical
 from pipeline.verify_counts import Check
 from transforms.errors import ConfigError
@@ -57,14 +57,16 @@ MEANING = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``verify``."""
-    parser.add_argument("output", metavar="OUT", help="directory or URI that 'dicom-deid run' wrote")
+    parser.add_argument("output", metavar="OUT", help="folder or URI that 'dicom-deid run' wrote")
     parser.add_argument(
         "--originals", action="store_true", help="read the originals too: scan for all that identifies in them, compare pixels"
     )
-    parser.add_argument("--secret-file", help="secret of the run: check that identifiers follow from it (also $DICOM_DEID_SECRET)")
+    parser.add_argument(
+        "--secret-file", metavar="FILE", help="secret of the run: check that identifiers follow from it (default: $DICOM_DEID_SECRET)"
+    )
     parser.add_argument("--sample", type=float, default=1.0, metavar="FRACTION", help="part of the files to scan, 0 to 1 (default 1: all)")
     parser.add_argument("--since", metavar="TIME", help="scan only files of runs that started at this time (ISO 8601) or later")
-    parser.add_argument("--workers", type=int, default=1, help="processes that scan files (default 1)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that scan files (default 1)")
     parser.add_argument("--examples", type=int, default=5, metavar="N", help="failures to show of each kind (default 5)")
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON, with up to 10,000 failures of each kind")
 
@@ -79,6 +81,8 @@ def main(options: argparse.Namespace) -> int:
         raise ConfigError(f"--sample is {options.sample}; expected 0 to 1")
     if options.workers < 1:
         raise ConfigError(f"--workers is {options.workers}; expected 1 or more")
+    if options.examples < 0:
+        raise ConfigError(f"--examples is {options.examples}; expected 0 or more")
     since = first_run(options.since) if options.since else ""
     started = time.monotonic()
     checks = list(_checks(options, since))
@@ -87,7 +91,7 @@ def main(options: argparse.Namespace) -> int:
     print(f"\n{'not as it should be' if failed else 'all as it should be'}; {time.monotonic() - started:.1f} s")
     if options.json:
         result = {"failed": failed, "checks": [asdict(check) | {"meaning": MEANING[check.name]} for check in checks]}
-        Path(options.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        targets.write(Store(), "--json", canonical(options.json), (json.dumps(result, indent=2) + "\n").encode())
     return 1 if failed else 0
 
 

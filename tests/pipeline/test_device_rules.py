@@ -126,6 +126,12 @@ def test_rules_that_are_none_are_errors_of_configuration(text: str | None, said:
         load_policy(str(config))
 
 
+def test_rules_that_cannot_be_written_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "script").write_text(CTP)
+    assert main(["devices", str(tmp_path / "script"), "--to", str(tmp_path / "script" / "x")]) == 2
+    assert "x: cannot be written (FileExistsError); expected a file in a folder that may be written to" in capsys.readouterr().err
+
+
 def test_a_script_without_rules_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "script").write_text("nothing")
     assert main(["devices", str(tmp_path / "script")]) == 2

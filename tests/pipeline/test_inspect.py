@@ -39,7 +39,13 @@ def test_what_is_written_in_the_image_is_not_shown_when_it_is_not_wanted(tmp_pat
     assert not [canary for canary in archive.CANARIES if canary in shown.lower()]
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "read_failed: FileNotFoundError"), (b"text", "not_dicom")])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read (FileNotFoundError); expected one DICOM file, or its URI"),
+        (b"text", "would be no saved file: not_dicom: no DICM prefix, and the first bytes are no data elements"),
+    ],
+)
 def test_a_file_that_cannot_be_inspected_is_said(
     content: bytes | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,9 +53,12 @@ def test_a_file_that_cannot_be_inspected_is_said(
     if content is not None:
         path.write_bytes(content)
     assert inspect(str(path)) == 2
-    assert capsys.readouterr().err == f"dicom-deid: '{path}' would be no saved file: {said}" + (
-        "\n" if content is None else ": no DICM prefix, and the first bytes are no data elements\n"
-    )
+    assert capsys.readouterr().err == f"dicom-deid: '{path}' {said}\n"
+
+
+def test_a_folder_is_no_file_to_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert inspect(str(tmp_path)) == 2
+    assert capsys.readouterr().err.endswith("cannot be read (IsADirectoryError); expected one DICOM file, or its URI\n")
 
 
 def test_a_picture_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

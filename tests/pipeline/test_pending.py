@@ -69,6 +69,11 @@ def test_a_run_takes_the_manifest_from_an_object_store(capsys: pytest.CaptureFix
 def test_wrong_options_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["pending", "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
     assert main([*command, "--settled=-1"]) == 2
+    assert main([*command, "--none-status=300"]) == 2
+    assert "--none-status is 300; expected 0 to 255" in capsys.readouterr().err
     assert main(command) == 2
     assert "does not exist" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+    (tmp_path / "in").write_bytes(b"")
+    assert main([*command, "--to", str(tmp_path / "in" / "x")]) == 2
+    assert "x: cannot be written (FileExistsError); expected a file in a folder" in capsys.readouterr().err

@@ -164,6 +164,8 @@ def test_the_command_writes_the_page(made: MadeOutput, tmp_path: Path, capsys: p
         run(str(made.folder), "--thumbnails", "-1")
     with pytest.raises(ConfigError, match="holds no audit"):
         run(str(tmp_path))
+    with pytest.raises(ConfigError, match=r"--to .*: cannot be written \(FileExistsError\); expected a file in a folder"):
+        run(str(made.folder), "--to", str(tmp_path / "page.html" / "x"))
 
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

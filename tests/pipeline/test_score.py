@@ -213,6 +213,12 @@ def test_another_folder_than_the_input_is_said(archive: Path, tmp_path: Path, ca
     assert not said.out
 
 
+def test_an_output_that_is_none_is_said(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--truth", str(archive / "truth.json"), "--original", str(archive / "dicom"), "--output", str(tmp_path)]
+    assert main(["score", *arguments]) == 2
+    assert "holds no restricted/crosswalk; expected a folder or URI that 'dicom-deid run' wrote" in capsys.readouterr().err
+
+
 def test_text_that_returns_in_one_frame_is_not_hidden(tmp_path: Path) -> None:
     make_archive(None, tmp_path, count=0, cines=1, slices=4, encoding="explicit")
     (name, boxes), *_ = read_truth(tmp_path / "truth.json").items()

@@ -161,6 +161,20 @@ def test_an_existing_archive_is_not_overwritten(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--count=-1"], "--count is -1; expected 0 or more"),
+        (["--workers=0"], "--workers is 0; expected 1 or more"),
+        ([], "expected a new or empty folder (File exists)"),
+    ],
+)
+def test_what_cannot_be_made_is_said(options: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").write_bytes(b"")
+    assert main(["synth", str(tmp_path / "out"), *options]) == 2
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_people_are_possible(seed: int) -> None:
     who = person(random.Random(seed))

@@ -248,3 +248,8 @@ def test_what_cannot_be_checked_is_a_clear_error(tmp_path: Path, made: MadeOutpu
         run(MadeOutput(tmp_path / "nothing", 0, 0, 0))
     with pytest.raises(ConfigError, match="0 to 1"):
         run(made, "--sample", "2")
+    with pytest.raises(ConfigError, match="--examples is -1; expected 0 or more"):
+        run(made, "--examples", "-1")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"--json .* cannot be written"):
+        run(made, "--json", str(tmp_path / "file" / "x.json"))
