@@ -148,7 +148,8 @@ def _explain(error: Any) -> str:
         return f"unknown key '{where}'{nearest(str(error['loc'][-1]), _known_keys(error['loc'][:-1]))}"
     found = error.get("input")
     shown = f", found {found!r}" if isinstance(found, str | int | float | bool) and error["type"] != "value_error" else ""
-    return f"'{where}': {error['msg'].removeprefix('Value error, ')}{shown}"
+    said = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected", 1)
+    return f"'{where}': {said}{shown}"
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

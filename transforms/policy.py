@@ -293,6 +293,8 @@ class Policy(Model):
 def parse_condition(line: str) -> dict[str, Any]:
     """``NOT_SUBSTR PRIMARY ImageType`` or ``IN [ct, mr] Modality`` as a mapping.
 
+    Values are text; of RANGE and EXISTS they are YAML, since numbers do not compare as text does.
+
     Raises:
         ValueError: the line is not ``TYPE value tag``.
     """
@@ -301,6 +303,11 @@ def parse_condition(line: str) -> dict[str, Any]:
     value = value.strip()
     if not (kind and value and tag):
         raise ValueError(f"save_conditions: expected 'CONDITION value tag', such as 'NOT_SUBSTR PRIMARY ImageType', found {line!r}")
+    if kind in ("RANGE", "EXISTS"):
+        try:
+            return {"condition_type": kind, "value": yaml.safe_load(value), "dicom_tag": tag}
+        except yaml.YAMLError:
+            raise ValueError(f"save_conditions: expected 'RANGE [0.5, 3] tag' or 'EXISTS true tag', found {line!r}") from None
     if value.startswith("[") and value.endswith("]"):
         return {"condition_type": kind, "value": [part.strip() for part in value[1:-1].split(",") if part.strip()], "dicom_tag": tag}
     return {"condition_type": kind, "value": value, "dicom_tag": tag}

@@ -47,6 +47,7 @@ def test_wrong_types_and_values_say_what_was_expected_and_found(tmp_path: Path) 
     assert "pixels.mode" in message
     assert "REDACT_ALL_TEXT" in message
     assert "REDACT_SOME" in message
+    assert "'pixels.sample': expected less than or equal to 1, found 2" in load(tmp_path, "pixels: {sample: 2}")
     assert "limits.chunk_instances" in load(tmp_path, "limits: {chunk_instances: many}")
 
 
@@ -58,16 +59,20 @@ def test_not_yaml_and_not_a_mapping(tmp_path: Path) -> None:
 
 def test_bad_conditions_are_configuration_errors(tmp_path: Path) -> None:
     assert "save_conditions" in load(tmp_path, "save_conditions: [NOT_SUBSTR]")
+    assert "'RANGE [0.5, 3] tag'" in load(tmp_path, "save_conditions: ['RANGE [1, KVP']")
     assert "NOT_SUBSTR" in load(tmp_path, "save_conditions: [NOT_SUBSTRING PRIMARY ImageType]")
 
 
 def test_one_line_conditions_equal_mappings(tmp_path: Path) -> None:
     short, long = tmp_path / "short.yaml", tmp_path / "long.yaml"
-    short.write_text("save_conditions: ['IN [ct, mr] Modality', NOT_SUBSTR PRIMARY ImageType]")
+    lines = ("IN [ct, mr] Modality", "NOT_SUBSTR PRIMARY ImageType", "RANGE [null, 2.5] SliceThickness", "EXISTS true KVP")
+    short.write_text(f"save_conditions: {list(lines)}")
     long.write_text(
         "save_conditions:\n"
         "  - {condition_type: IN, value: [ct, mr], dicom_tag: Modality}\n"
         "  - {condition_type: NOT_SUBSTR, value: PRIMARY, dicom_tag: ImageType}\n"
+        "  - {condition_type: RANGE, value: [null, 2.5], dicom_tag: SliceThickness}\n"
+        "  - {condition_type: EXISTS, value: true, dicom_tag: KVP}\n"
     )
     assert settings.load_policy(str(short)).fingerprint() == settings.load_policy(str(long)).fingerprint()
 

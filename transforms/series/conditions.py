@@ -182,12 +182,14 @@ def _words(value: Any) -> list[str]:
 def _check_value(kind: str, value: Any) -> None:
     if kind == "EXISTS":
         if value not in (None, True, False):
-            raise ConfigError("save condition EXISTS: expected true, false or no value")
+            raise ConfigError(f"save condition EXISTS: expected true, false or no value, found {value!r}")
     elif kind == "RANGE":
         bounds = value if isinstance(value, list | tuple) and len(value) == 2 else None
         kinds = {isinstance(bound, str) for bound in bounds or () if bound is not None}
-        if bounds is None or len(kinds) != 1:
-            raise ConfigError("save condition RANGE: expected [lowest, highest], two numbers or two texts, one of them may be null")
+        if bounds is None or len(kinds) != 1 or not all(bound is None or isinstance(bound, str | int | float) for bound in bounds):
+            raise ConfigError(
+                f"save condition RANGE: expected [lowest, highest], two numbers or two texts, one of them may be null, found {value!r}"
+            )
     elif kind in ("IN", "ONE_OF"):
         if value is None or not all(_words(value)) or not _words(value):
             raise ConfigError(f"save condition {kind}: expected a list of values, such as [ct, mr]")
