@@ -289,7 +289,7 @@ class Store:
             self.write_atomic(probe, b"probe")
             self.delete(probe)
         except DeidError as exc:
-            wanted = "; expected a folder that may be made or written to" if local_path(uri) else ""
+            wanted = "; expected a folder that may be made or written to" if local_path(uri) and exc.detail.endswith("Error") else ""
             raise ConfigError(f"cannot write to {uri}: {exc.detail}{wanted}") from None
 
     def is_folder(self, uri: str) -> bool:

@@ -58,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
     seen: Counter[str] = Counter()
     unfinished = pending(_counted(expand(options.input, store, output), seen), store, output)
     rows, manifest = write_manifest(_settled(unfinished, time.time() - options.settled, seen) if options.settled else unfinished)
-    targets.write(store, "--to", target, manifest)
+    targets.write(store, "--to" if options.to else "--output", target, manifest)
     waiting = f", {seen['waiting']} left for the next time" if seen["waiting"] else ""
     print(f"{rows} of {seen['inputs']} inputs are pending{waiting}: {target}")
     return 0 if rows else int(options.none_status)

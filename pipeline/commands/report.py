@@ -30,6 +30,6 @@ def main(options: argparse.Namespace) -> int:
     store, output = Store(), canonical(options.output).rstrip("/")
     target = canonical(options.to) if options.to else store.join(output, "report.html")
     page = report.render(store, output, options.thumbnails).encode()
-    targets.write(store, "--to", target, page)
+    targets.write(store, "--to" if options.to else "OUT", target, page)
     print(f"{target}: {report.size(len(page))}")
     return 0
