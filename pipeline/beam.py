@@ -54,8 +54,9 @@ def check(runner: str, extra: Sequence[str] = ()) -> None:
     chosen = options(runner, 1, extra)
     known = chosen.get_all_options()
     unknown = chosen.get_all_options(retain_unknown_options=True).keys() - known.keys()
+    names = [f"--{name}" for name in known]
     others = runner == "beam-spark" or known["template_location"]  # a job server and a launcher of templates have options of their own
-    wrong = [] if others else [f"there is no --{name}{nearest(name, known) or '.'}" for name in sorted(unknown)]
+    wrong = [] if others else [f"there is no {name}{nearest(name, names) or '.'}" for name in sorted(f"--{name}" for name in unknown)]
     if not wrong:
         try:
             wrong += PipelineOptionsValidator(chosen, create_runner(RUNNERS[runner])).validate()

@@ -155,6 +155,6 @@ def test_the_work_list_is_kept_for_the_workers_and_the_run_says_launched(staged:
 
 @pytest.mark.parametrize("runner", ["local", "dataflow"])
 def test_an_option_that_beam_does_not_know_is_said(runner: str) -> None:
-    with pytest.raises(ConfigError, match=r"there is no --disk_size_gbs; did you mean 'disk_size_gb'\?"):
+    with pytest.raises(ConfigError, match=r"there is no --disk_size_gbs; did you mean '--disk_size_gb'\?"):
         pipeline_beam.check(runner, ["--disk_size_gbs=50"])
     pipeline_beam.check("beam-spark", ["--job_endpoint=localhost:8099", "--of_the_server=1"])
