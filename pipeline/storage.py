@@ -7,11 +7,7 @@ Local paths take the operating system's calls directly: atomic writes need them,
 from __future__ import annotations
 
 import contextlib
-import functools
-import logging
-import math
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +17,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from pipeline import local_disk
+from pipeline.filesystems import look_up_again, open_filesystem
 from pipeline.listing import walk_objects
 from pipeline.retry import call_with_retries, is_expired, is_refused, reason
 from pipeline.uri import canonical as canonical
@@ -33,21 +30,6 @@ from transforms.types import Source
 
 T = TypeVar("T")
 
-_CONNECT_SECONDS, _READ_SECONDS = 20, 60
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    "s3": {
-        "config_kwargs": {
-            "retries": {"total_max_attempts": 1},
-            "max_pool_connections": 64,
-            "connect_timeout": _CONNECT_SECONDS,
-            "read_timeout": _READ_SECONDS,
-        }
-    },
-    "abfs": {"connection_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS},
-}
-_LOOK_UP_SECONDS = 60.0
-_looked_up: dict[str, float] = {}
-_looking_up = threading.Lock()
 _REFUSALS = 20
 """Of so many calls one after the other a store must say that it does not know the caller before a run ends: it may be but one object."""
 _refusals: dict[str, int] = {}
@@ -61,9 +43,6 @@ _IN_PARTS: dict[str, dict[str, Any]] = {
     "gs": {"chunksize": 16 * 1024**2},
     "abfs": {"max_concurrency": 2},
 }
-
-for _name in ("adlfs", "aiobotocore", "asyncio", "azure", "botocore", "fsspec", "gcsfs", "s3fs"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)  # they log the names of files, which may be names of people
 
 
 @dataclass(frozen=True)
@@ -91,20 +70,7 @@ class Store:
         Raises:
             ConfigError: the scheme is unknown or its library is not installed.
         """
-        import fsspec  # imported late: local files need none of it
-
-        scheme = canonical(uri).partition("://")[0]
-        try:
-            from_url = fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(uri)
-            options = {"use_listings_cache": False, **_defaults(scheme), **from_url, **self.options.get(scheme, {})}
-            filesystem = fsspec.filesystem(scheme, **options)
-        except (ImportError, ValueError) as exc:
-            raise ConfigError(f"{scheme}:// cannot be used here: {exc}") from None
-        if scheme == "s3":
-            filesystem.retries = 1  # it tries again after some faults and not after others, such as status 429 of S3 look-alikes
-        elif scheme == "abfs":
-            filesystem.service_client._config.retry_policy.total_retries = 0  # it waits 15 seconds before it tries again
-        return filesystem
+        return open_filesystem(uri, self.options)
 
     @staticmethod
     def waits(uri: str) -> bool:
@@ -361,7 +327,7 @@ class Store:
                 if local_path(uri) is not None:
                     raise DeidError(code, reason(exc)) from None  # the text of a storage error holds the path
                 expired = is_expired(exc)
-                if expired and not last and _look_up_again(scheme, asked):
+                if expired and not last and look_up_again(scheme, asked):
                     continue
                 _refusals[bucket] = _refusals.get(bucket, 0) + 1 if expired else 0
                 error = RefusedError if _refusals[bucket] >= _REFUSALS else DeidError
@@ -370,42 +336,3 @@ class Store:
                 _refusals.pop(bucket, None)
             return found
         raise AssertionError("unreachable")
-
-
-def _look_up_again(scheme: str, asked: float) -> bool:
-    """Forget the open file systems, so that the next call opens one with the credentials of now; False when that was done just now.
-
-    Args:
-        scheme: of the store.
-        asked: when the call was made that was refused; another thread may have looked them up since.
-    """
-    with _looking_up:
-        last, now = _looked_up.get(scheme, -math.inf), time.monotonic()
-        if asked < last:
-            return True
-        if now - last < _LOOK_UP_SECONDS:
-            return False
-        import fsspec
-
-        _looked_up[scheme] = now
-        fsspec.get_filesystem_class(scheme).clear_instance_cache()
-        return True
-
-
-def _defaults(scheme: str) -> dict[str, Any]:
-    """Options that we choose: no service is waited for without end."""
-    if scheme == "gs":
-        import aiohttp  # comes with gcsfs, which takes seconds to import
-
-        _do_not_insist()
-        return {"requests_timeout": aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS)}
-    return _DEFAULTS.get(scheme, {})
-
-
-@functools.cache
-def _do_not_insist() -> None:
-    """Have gcsfs report refused credentials at once: it would ask five times more, for half a minute, at every request."""
-    from gcsfs import retry
-
-    may_pass = retry.is_retriable
-    retry.is_retriable = lambda exc: may_pass(exc) and (getattr(exc, "retryable", False) or not is_refused(exc))

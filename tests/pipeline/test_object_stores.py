@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from fsspec.asyn import sync
 
-from pipeline import storage
+from pipeline import filesystems, storage
 from pipeline.inputs import expand
 from pipeline.storage import Store, join
 from tests.pipeline import emulators
@@ -270,23 +270,23 @@ def test_no_service_is_waited_for_without_end(cloud: Emulated) -> None:
 
 
 def test_expired_credentials_are_looked_up_again(cloud: Emulated, file: str) -> None:
-    storage._looked_up.clear()
+    filesystems._looked_up.clear()
     cloud.proxy.fail("expired")
     assert cloud.store.read_range(file, 0, 4) == bytes(range(4))
 
 
 def test_a_thread_that_was_refused_before_another_looked_them_up_asks_again(cloud: Emulated) -> None:
     scheme = cloud.root.partition("://")[0]
-    storage._looked_up.clear()
+    filesystems._looked_up.clear()
     asked = time.monotonic()
-    assert storage._look_up_again(scheme, asked), "this one does"
-    assert storage._look_up_again(scheme, asked), "by another"
-    assert not storage._look_up_again(scheme, time.monotonic()), "refused with what was looked up just now"
+    assert filesystems.look_up_again(scheme, asked), "this one does"
+    assert filesystems.look_up_again(scheme, asked), "by another"
+    assert not filesystems.look_up_again(scheme, time.monotonic()), "refused with what was looked up just now"
 
 
 @pytest.mark.parametrize(("fault", "requests"), [("expired", 2), ("403", 1)])
 def test_refused_credentials_are_an_error_at_once_that_says_what_to_do(cloud: Emulated, file: str, fault: str, requests: int) -> None:
-    storage._looked_up.clear()
+    filesystems._looked_up.clear()
     cloud.proxy.fail(*[fault] * 100)
     with pytest.raises(DeidError, match="renew them, and run the same command again") as raised:
         cloud.store.read_range(file, 0, 4)
@@ -297,7 +297,7 @@ def test_refused_credentials_are_an_error_at_once_that_says_what_to_do(cloud: Em
 
 
 def test_a_store_that_knows_the_caller_no_more_ends_the_run_and_not_for_one_object(cloud: Emulated, file: str) -> None:
-    storage._looked_up[cloud.root.partition("://")[0]] = time.monotonic()
+    filesystems._looked_up[cloud.root.partition("://")[0]] = time.monotonic()
 
     def refused() -> DeidError:
         with pytest.raises(DeidError) as raised:
