@@ -72,7 +72,7 @@ def _compact_table(store: Store, output: str, table: str, ledger: Ledger) -> Non
             keep = _first(batch, table)
             if stale[uri] in wrong:
                 keep &= ~_dropped(batch, stale[uri], ledger)
-            writer.add(_conform(batch.filter(pa.array(keep)), TABLES[table]))
+            writer.add(_conform(batch if keep.all() else batch.filter(pa.array(keep)), TABLES[table]))
         writer.roll()
     writer.close()
     store.delete_all(stale)
