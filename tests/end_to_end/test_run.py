@@ -177,79 +177,6 @@ def test_a_file_without_a_row_is_replaced_after_a_run_that_died(tmp_path: Path, 
     assert (tree(tmp_path / "out") == whole) == (status == "saved"), "what no run is known to have left is nobody's to replace"
 
 
-def test_redo_under_another_secret_leaves_nothing_of_the_old_one(tmp_path: Path, secret_file: Path) -> None:
-    archive.series(tmp_path / "in", 2)
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
-    old = tree(tmp_path / "out")
-    secret_file.write_text("another secret, also long enough")
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo") == 0
-    new = tree(tmp_path / "out")
-    assert len(new) == 2
-    assert not set(old) & set(new)
-    assert len(rows(tmp_path / "out", "audit/instances")) == 2
-
-
-def test_redo_after_a_run_that_died_leaves_no_file_of_which_no_row_tells(tmp_path: Path, secret_file: Path) -> None:
-    paths = archive.series(tmp_path / "in", 3)
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
-    old = tree(tmp_path / "out")
-    for part in (*(tmp_path / "out" / "audit").rglob("*.parquet"), *(tmp_path / "out" / "restricted").rglob("*.parquet")):
-        part.unlink()
-    record = json.loads((tmp_path / "out" / "run.json").read_text())
-    (tmp_path / "out" / "run.json").write_text(json.dumps(record | {"state": "running"}))
-    paths[0].unlink()
-    secret_file.write_text("another secret, also long enough")
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo") == 0
-    new = tree(tmp_path / "out")
-    assert len(new) == 2
-    assert not set(old) & set(new)
-    assert main(["verify", str(tmp_path / "out")]) == 0
-
-
-def test_redo_in_a_copy_of_an_output_leaves_the_other_alone(tmp_path: Path, secret_file: Path) -> None:
-    archive.series(tmp_path / "in", 2)
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
-    shutil.copytree(tmp_path / "out", tmp_path / "copy")
-    old = tree(tmp_path / "out")
-    secret_file.write_text("another secret, also long enough")
-    assert deid(tmp_path / "in", tmp_path / "copy", secret_file, "--redo") == 0
-    assert tree(tmp_path / "out") == old
-    assert len(tree(tmp_path / "copy")) == 2
-    assert not set(old) & set(tree(tmp_path / "copy"))
-
-
-def test_a_redo_that_died_is_continued_as_one(tmp_path: Path, secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    archive.series(tmp_path / "in", 3)
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
-    old = tree(tmp_path / "out")
-    secret_file.write_text("another secret, also long enough")
-    with monkeypatch.context() as patched:
-        patched.setattr(attempts, "persist", lambda *_, **__: sys.exit("killed"))
-        with pytest.raises(SystemExit):
-            deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo")
-    assert tree(tmp_path / "out") == old
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
-    new = tree(tmp_path / "out")
-    assert len(new) == 3
-    assert not set(old) & set(new)
-
-
-def test_a_redo_goes_on_when_the_same_command_is_run_again(tmp_path: Path, secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    archive.series(tmp_path / "in", 3)
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
-    with monkeypatch.context() as patched:
-        patched.setattr("pipeline.run.compact", lambda *_: sys.exit("killed"))
-        with pytest.raises(SystemExit):
-            deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo")
-    with monkeypatch.context() as patched:
-        patched.delattr(attempts, "persist")  # all is done but the end
-        assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo") == 0
-    [(first,)] = rows(tmp_path / "out", "audit/instances", "distinct run_id")
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo") == 0
-    [(second,)] = rows(tmp_path / "out", "audit/instances", "distinct run_id")
-    assert str(first) < str(second), "a redo that is finished is no reason not to do all again"
-
-
 def test_a_copy_of_what_an_earlier_run_saved_is_a_duplicate(tmp_path: Path, secret_file: Path) -> None:
     [first] = archive.series(tmp_path / "in", 1)
     assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
@@ -383,40 +310,6 @@ def test_the_work_list_of_a_job_that_was_launched_stays_until_it_is_done(
 def test_no_work_list_stays_behind(finished: tuple[Path, Path, Path, int]) -> None:
     _, output, _, _ = finished
     assert not [path for path in (output / "restricted" / "manifests").rglob("*") if path.is_file()]
-
-
-def test_a_redo_of_a_part_under_another_secret_is_refused(
-    tmp_path: Path, secret_file: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, _ = archive.series(tmp_path / "in", 2)
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
-    secret_file.write_text("another secret, also long enough")
-    assert deid(first, tmp_path / "out", secret_file, "--redo") == 2
-    assert "1 of them are not given" in capfd.readouterr().err
-    with monkeypatch.context() as patched:
-        patched.setattr(attempts, "persist", lambda *_, **__: sys.exit("killed"))
-        with pytest.raises(SystemExit):
-            deid(tmp_path / "in", tmp_path / "out", secret_file, "--redo")
-    for _ in range(2):
-        assert deid(first, tmp_path / "out", secret_file) == 2, "a part of it does not end the redo that died, either"
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file) == 0
-    assert deid(first, tmp_path / "out", secret_file, "--redo") == 0, "and then there are no other settings"
-
-
-def test_a_redo_of_a_part_knows_the_rest_of_its_series(tmp_path: Path, secret_file: Path) -> None:
-    wanted, other = archive.series(tmp_path / "in" / "mixed", 2, image_type="DERIVED\\SECONDARY")
-    primary = pydicom.dcmread(other)
-    primary.ImageType = ["ORIGINAL", "PRIMARY"]
-    primary.save_as(other)
-    [first] = archive.series(tmp_path / "in" / "double", 1, image_type="DERIVED\\SECONDARY")
-    copy = shutil.copy(first, tmp_path / "in" / "double" / "z_copy")
-    policy = tmp_path / "policy.yaml"
-    policy.write_text("name: few\nsave_conditions: [NOT_SUBSTR PRIMARY ImageType]\n")
-    assert deid(tmp_path / "in", tmp_path / "out", secret_file, config=str(policy)) == 0
-    before = tree(tmp_path / "out"), rows(tmp_path / "out", "restricted/crosswalk", "url, status, code")
-    for part in (wanted, copy, first):
-        assert deid(Path(part), tmp_path / "out", secret_file, "--redo", config=str(policy)) == 0
-        assert (tree(tmp_path / "out"), rows(tmp_path / "out", "restricted/crosswalk", "url, status, code")) == before
 
 
 def test_who_does_not_read_on_is_not_told_that_all_went_well(tmp_path: Path, secret_file: Path) -> None:
